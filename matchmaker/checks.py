@@ -1,0 +1,23 @@
+"""System checks of the deployment, each with an id."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning, register
+
+from matchmaker import sqlite
+
+
+@register()
+def check_sqlite_library(**_options: Any) -> list[CheckMessage]:
+    """Say so when the WAL journal cannot be used with the SQLite library at hand."""
+    if not settings.EMBEDDED or sqlite.is_wal_safe(sqlite.library_version()):
+        return []
+    version = ".".join(map(str, sqlite.library_version()))
+    return [
+        Warning(
+            f"SQLite {version} has the WAL-reset bug: the slower TRUNCATE journal is used.",
+            hint="Install pysqlite3, or use SQLite 3.51.3 or later, or PostgreSQL.",
+            id="matchmaker.W001",
+        )
+    ]
