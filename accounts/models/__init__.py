@@ -1,0 +1,35 @@
+"""Users, parties and reference data."""
+
+from accounts.models.parties import (
+    Anchor,
+    CalendarException,
+    ImportedFile,
+    Membership,
+    Merchant,
+    Party,
+    Stall,
+    Verification,
+)
+from accounts.models.reference import Category, Language, ReasonCode, Reference, Region, Style, Zone
+from accounts.models.users import ApiToken, DeviceToken, User
+
+__all__ = [
+    "Anchor",
+    "ApiToken",
+    "CalendarException",
+    "Category",
+    "DeviceToken",
+    "ImportedFile",
+    "Language",
+    "Membership",
+    "Merchant",
+    "Party",
+    "ReasonCode",
+    "Reference",
+    "Region",
+    "Stall",
+    "Style",
+    "User",
+    "Verification",
+    "Zone",
+]

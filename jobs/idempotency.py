@@ -1,0 +1,95 @@
+"""`Idempotency-Key` on POST: answer and effect are one transaction, a repeat only replays (layer: faces)."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs.models import IdempotencyKey
+from matchmaker.core.errors import DomainError, InvalidInput
+from matchmaker.core.exception_handler import PROBLEM_TYPE
+
+REPLAYED_HEADERS = ("ETag", "Location")
+
+
+class KeyReused(DomainError):
+    """The key was used for another request."""
+
+    status = 422
+    default_code = "idempotency_key_reused"
+    default_detail = _("This Idempotency-Key was used for another request.")
+
+
+class _Refused(Exception):
+    """Carries a refusal out of the transaction, so that nothing of it is kept."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+class Idempotent:
+    """Mixin for API views: a POST that names a key has one effect, however often it arrives."""
+
+    is_idempotent = True
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        key = request.headers.get("Idempotency-Key", "")
+        if request.method != "POST" or not key or not request.user.is_authenticated:
+            return
+        if len(key) > 128 or not key.isprintable():
+            message = _("At most 128 printable characters.")
+            raise InvalidInput(fields={"Idempotency-Key": [str(message)]})
+        handler = self.post  # type: ignore[attr-defined]
+        self.post = lambda *a, **kw: answer_once(key, handler, *a, **kw)
+
+
+def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+    """Run the handler and store its answer in one transaction, or replay the stored answer.
+
+    Refusals (4xx, 5xx) are not stored: nothing happened, and the corrected request may use the key again.
+    """
+    digest = _digest_of(request)
+    try:
+        with transaction.atomic():
+            row = IdempotencyKey.objects.create(user=request.user, key=key, digest=digest)
+            response: Response = handler(request, *args, **kwargs)
+            if response.status_code >= 400:
+                raise _Refused(response)
+            _store(row, response)
+            return response
+    except _Refused as refusal:
+        return refusal.response
+    except IntegrityError:
+        stored = IdempotencyKey.objects.filter(user=request.user, key=key).first()
+        if stored is None:
+            raise  # not the key: the handler's own constraint
+        return _replay(stored, digest)
+
+
+def _digest_of(request: Request) -> str:
+    parts = [request.get_full_path().encode()]
+    parts.append(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS, default=str))
+    for upload in request.FILES.values():
+        parts.append(upload.read())
+        upload.seek(0)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+
+
+def _store(row: IdempotencyKey, response: Response) -> None:
+    row.status = response.status_code
+    row.body = orjson.loads(orjson.dumps(response.data, default=str))
+    row.headers = {name: response[name] for name in REPLAYED_HEADERS if name in response}
+    row.save(update_fields=["status", "body", "headers", "updated_at"])
+
+
+def _replay(stored: IdempotencyKey, digest: str) -> Response:
+    if stored.digest != digest:
+        raise KeyReused()
+    headers = stored.headers | {"Idempotency-Replayed": "true"}
+    content_type = PROBLEM_TYPE if stored.status >= 400 else None
+    return Response(stored.body, status=stored.status, headers=headers, content_type=content_type)

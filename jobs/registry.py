@@ -1,0 +1,33 @@
+"""Which function does which kind of job (layer: pure)."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Run(Protocol):
+    """What a handler may do with the job it works on."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far the work is."""
+
+
+Handler = Callable[..., dict[str, Any] | None]
+_handlers: dict[str, Handler] = {}
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Register the decorated function for jobs of `kind`; it is called as `handler(run, **args)`."""
+
+    def register(handler: Handler) -> Handler:
+        if _handlers.setdefault(kind, handler) is not handler:
+            raise ValueError(f"two handlers for {kind}")
+        return handler
+
+    return register
+
+
+def handler_for(kind: str) -> Handler:
+    """Return the handler of `kind`; raise LookupError naming the known kinds."""
+    if kind not in _handlers:
+        raise LookupError(f"no handler for {kind!r}; known: {sorted(_handlers)}")
+    return _handlers[kind]

@@ -1,0 +1,169 @@
+"""Writing, claiming and ending jobs: every change is one conditional UPDATE (layer: services)."""
+
+import logging
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from jobs.models import Job, JobState
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+LEASE = timedelta(seconds=15)
+RETRY_BASE_SECONDS = 2
+
+
+def enqueue(
+    *,
+    kind: str,
+    key: str,
+    args: dict[str, Any],
+    queue: str = "default",
+    requested_by: Any = None,
+    not_before: datetime | None = None,
+) -> Job:
+    """Write the job into the running transaction, or join the one that is queued under `key`.
+
+    Joining is an UPDATE of the queued row: its lock makes a worker's claim wait until this transaction has
+    committed, so the work can never run on the state before it. A worker is woken after the commit.
+    """
+    not_before = not_before or timezone.now()
+    while True:
+        joined = _join(key)
+        if joined is not None:
+            return joined
+        try:
+            with transaction.atomic():
+                job = Job.objects.create(
+                    kind=kind,
+                    dedupe_key=key,
+                    args=args,
+                    queue=queue,
+                    requested_by=requested_by,
+                    not_before=not_before,
+                )
+        except IntegrityError:
+            continue  # somebody else's row for this key was committed first: join it
+        wake(job)
+        return job
+
+
+def _join(key: str) -> Job | None:
+    queued = Job.objects.filter(dedupe_key=key, state=JobState.QUEUED)
+    if not queued.update(requests=F("requests") + 1, updated_at=timezone.now()):
+        return None
+    return queued.first()
+
+
+def wake(job: Job) -> None:
+    """Send the message that wakes a worker once the running transaction has committed."""
+    job_id, queue = job.pk, job.queue
+
+    def send() -> None:
+        publish(job_id, queue)
+
+    transaction.on_commit(send, robust=True)
+
+
+def publish(job_id: int, queue: str) -> bool:
+    """Send one wake-up message; a broker that is down is logged and left to the sweep."""
+    from matchmaker.celery import app  # the wiring imports every room; a top-level import would be a circle
+
+    try:
+        app.send_task("jobs.tasks.run_job", args=[job_id], queue=queue)
+    except Exception:  # any transport raises its own kind; the row is safe and the sweep sends again
+        logger.warning("wake-up for job %s not sent", job_id, exc_info=True)
+        return False
+    return True
+
+
+def claim(job_id: int) -> Job | None:
+    """Take the job for this worker, or return None when it is not due, done, or somebody else's."""
+    now = timezone.now()
+    token = uuid.uuid4()
+    due = Q(state=JobState.QUEUED, not_before__lte=now) | Q(state=JobState.RUNNING, lease_until__lt=now)
+    taken = Job.objects.filter(due, pk=job_id, attempts__lt=MAX_ATTEMPTS).update(
+        state=JobState.RUNNING,
+        attempts=F("attempts") + 1,
+        lease_until=now + LEASE,
+        lease_token=token,
+        started_at=now,
+        updated_at=now,
+    )
+    return Job.objects.get(pk=job_id) if taken else None
+
+
+def _held(job: Job) -> models.QuerySet[Job]:
+    return Job.objects.filter(pk=job.pk, state=JobState.RUNNING, lease_token=job.lease_token)
+
+
+def renew(job: Job) -> bool:
+    """Extend the lease; False when it was lost to another worker."""
+    return _held(job).update(lease_until=timezone.now() + LEASE) == 1
+
+
+def record_progress(job: Job, *, done: int, total: int) -> None:
+    """Store how far the work is."""
+    _held(job).update(done_units=done, total_units=total)
+
+
+def finish(job: Job, *, result: dict[str, Any]) -> bool:
+    """Mark the job done; False when the lease was lost, then the other worker's result counts."""
+    now = timezone.now()
+    return (
+        _held(job).update(state=JobState.DONE, result=result, finished_at=now, updated_at=now, error="") == 1
+    )
+
+
+def fail(job: Job, *, error: str) -> None:
+    """Put the job back with a growing delay, or give it up after the last attempt.
+
+    When an equal job was queued meanwhile, that one does the work and this one ends.
+    """
+    now = timezone.now()
+    if job.attempts >= MAX_ATTEMPTS:
+        _held(job).update(state=JobState.DEAD, error=error, finished_at=now, updated_at=now)
+        return
+    delay = timedelta(seconds=RETRY_BASE_SECONDS * 2 ** (job.attempts - 1))
+    try:
+        with transaction.atomic():
+            _held(job).update(state=JobState.QUEUED, error=error, not_before=now + delay, updated_at=now)
+    except IntegrityError:
+        _held(job).update(
+            state=JobState.DONE, result={"joined": True}, error=error, finished_at=now, updated_at=now
+        )
+
+
+def sweep() -> dict[str, int]:
+    """Repair what messages lost: wake due and lapsed jobs, give up those out of attempts."""
+    now = timezone.now()
+    lapsed = Q(state=JobState.RUNNING, lease_until__lt=now)
+    given_up = Job.objects.filter(lapsed, attempts__gte=MAX_ATTEMPTS).update(
+        state=JobState.DEAD, error="worker lost", finished_at=now, updated_at=now
+    )
+    late = now - timedelta(seconds=settings.JOBS_SWEEP_AFTER_SECONDS)
+    due = Job.objects.filter(lapsed | Q(state=JobState.QUEUED, not_before__lte=late)).order_by("pk")
+    sent = _publish_all(due.values_list("pk", "queue")[:500])
+    return {"sent": sent, "given_up": given_up}
+
+
+def _publish_all(rows: Iterable[tuple[int, str]]) -> int:
+    sent = 0
+    for job_id, queue in rows:
+        if not publish(job_id, queue):
+            break  # the broker is down; the next sweep tries again
+        sent += 1
+    return sent
+
+
+def forget_old(*, days: int = 30) -> int:
+    """Delete what ended long ago; return how many rows went."""
+    before = timezone.now() - timedelta(days=days)
+    return Job.objects.filter(state=JobState.DONE, finished_at__lt=before).delete()[0]

@@ -1,0 +1,51 @@
+"""Exact limits: a count per key and window, raised by one conditional UPDATE (layer: services)."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from jobs.models import Throttle
+from matchmaker.core.errors import DomainError
+
+
+class TooManyRequests(DomainError):
+    """The limit of this window is used up; `Retry-After` says when the next begins."""
+
+    status = 429
+    default_code = "too_many_requests"
+    default_detail = _("Too many tries. Please wait a little.")
+
+
+def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1) -> None:
+    """Count `cost` uses of `key`; raise TooManyRequests when the window would hold more than `limit`.
+
+    Keys must not hold phones or other personal data: pass a digest.
+    """
+    now = timezone.now()
+    window_at = _window(now, per_seconds)
+    counts = Throttle.objects.filter(key=key, window_at=window_at)
+    fits = counts.filter(count__lte=limit - cost)
+    if fits.update(count=F("count") + cost):
+        return
+    if not counts.exists() and cost <= limit:
+        try:
+            with transaction.atomic():
+                Throttle.objects.create(key=key, window_at=window_at, count=cost)
+            return
+        except IntegrityError:
+            if fits.update(count=F("count") + cost):
+                return
+    wait = int((window_at + timedelta(seconds=per_seconds) - now).total_seconds()) + 1
+    raise TooManyRequests(headers={"Retry-After": str(wait)})
+
+
+def _window(now: datetime, per_seconds: int) -> datetime:
+    return datetime.fromtimestamp(now.timestamp() // per_seconds * per_seconds, tz=UTC)
+
+
+def forget_old_counts(*, days: int = 8) -> int:
+    """Delete the counts of windows long gone; return how many."""
+    return Throttle.objects.filter(window_at__lt=timezone.now() - timedelta(days=days)).delete()[0]

@@ -1,0 +1,93 @@
+"""Every refusal as RFC 9457 problem+json: one handler, one shape (layer: core)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from matchmaker.core.errors import DomainError, NotAllowed, NotFound, Unavailable
+
+PROBLEM_TYPE = "application/problem+json"
+_CODES = {400: "invalid_input", 401: "not_authenticated", 403: "not_allowed", 404: "not_found"} | {
+    405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type", 429: "too_many_requests",
+}  # fmt: skip
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    fields: Mapping[str, Any] | None = None,
+    *,
+    title: str = "",
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """Return a problem+json answer; `extra` members stand beside the standard ones."""
+    body = {"type": f"urn:matchmaker:problem:{code}", "title": title or code.replace("_", " ")}
+    body |= {"status": status, "code": code, "detail": str(detail), "fields": _strings(fields or {})} | extra
+    response = Response(body, status=status, headers=dict(headers or {}), content_type=PROBLEM_TYPE)
+    return response
+
+
+def problem_response(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Translate what a view raised; None lets Django answer 500 and log the stack."""
+    known = _as_known(error)
+    if known is None:
+        return None
+    if transaction.get_connection().in_atomic_block:
+        transaction.set_rollback(True)
+    if isinstance(known, DomainError):
+        headers = {"Retry-After": "5"} if known.status == 503 else {}
+        headers |= known.extra.pop("headers", {})  # type: ignore[arg-type]
+        return problem(known.status, known.code, known.detail, known.fields, headers=headers, **known.extra)
+    return _api_problem(known)
+
+
+def _as_known(error: Exception) -> DomainError | exceptions.APIException | None:
+    if isinstance(error, DomainError | exceptions.APIException):
+        return error
+    if isinstance(error, Http404):
+        return NotFound()
+    if isinstance(error, PermissionDenied):
+        return NotAllowed()
+    if isinstance(error, OperationalError | InterfaceError) and not isinstance(
+        error.__cause__, DatabaseError
+    ):
+        return Unavailable(code="database_unavailable")
+    return None
+
+
+def _api_problem(error: exceptions.APIException) -> Response:
+    code = _CODES.get(error.status_code, "error")
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    if isinstance(error, exceptions.ValidationError):
+        return problem(400, "invalid_input", _("Some of the values cannot be accepted."), _flat(error.detail))
+    return problem(error.status_code, code, str(error.detail), headers=headers)
+
+
+def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """Return nested DRF messages as `{"terms.sessions.0.starts_at": [...]}`."""
+    if isinstance(detail, Mapping):
+        pairs = [(f"{path}.{key}" if path else str(key), value) for key, value in detail.items()]
+    elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
+        pairs = [
+            (f"{path}.{number}" if path else str(number), item) for number, item in enumerate(detail) if item
+        ]
+    else:
+        return {path or "body": [str(item) for item in (detail if isinstance(detail, list) else [detail])]}
+    flat: dict[str, list[str]] = {}
+    for key, value in pairs:
+        flat |= _flat(value, key)
+    return flat
+
+
+def _strings(fields: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {str(name): [str(message) for message in messages] for name, messages in fields.items()}
