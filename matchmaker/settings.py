@@ -40,7 +40,7 @@ CSRF_TRUSTED_ORIGINS = env.list("MATCHMAKER_CSRF_TRUSTED_ORIGINS", default=[])
 # --- The town -----------------------------------------------------------------------------------
 TOWN_NAME_ZH = env.str("MATCHMAKER_TOWN_NAME_ZH", default="五号服装城")
 TOWN_NAME_EN = env.str("MATCHMAKER_TOWN_NAME_EN", default="No. 5 Clothing Town")
-TOWN_REGION = env.str("MATCHMAKER_TOWN_REGION", default="guangzhou")
+TOWN_REGION = env.str("MATCHMAKER_TOWN_REGION", default="guangdong")
 
 # --- Code ---------------------------------------------------------------------------------------
 INSTALLED_APPS = [
