@@ -127,7 +127,7 @@ def make_venv() -> None:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         raise Stop(
             say(
-                f"This Python has no ensurepip: install it (Debian, Ubuntu: apt install {package}) and try again.",
+                f"This Python has no ensurepip: install it first (Debian, Ubuntu: apt install {package}).",
                 f"这个 Python 缺少 ensurepip：请先安装（Debian、Ubuntu：apt install {package}）。",
             )
         )

@@ -7,6 +7,7 @@ docs/configuration.md lists the variables.
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -107,7 +108,7 @@ def _database() -> dict[str, Any]:
     if EMBEDDED:
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": VAR_DIR / "db.sqlite3",
+            "NAME": env.path("MATCHMAKER_SQLITE_PATH", default=str(VAR_DIR / "db.sqlite3")),
             # DEFERRED, Django's default, fails with "database is locked" as soon as two processes write.
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -117,8 +118,11 @@ def _database() -> dict[str, Any]:
             # In a file: tests with threads and worker processes need one that all of them can open.
             "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
         }
+    server = env.db_url("DATABASE_URL")
     return {
-        **env.db_url("DATABASE_URL"),
+        **server,
+        # A unix socket's folder is written with %2F in a URL's place of the host.
+        "HOST": unquote(server["HOST"]),
         "CONN_MAX_AGE": env.int("MATCHMAKER_DATABASE_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
     }
@@ -142,6 +146,8 @@ CACHES = {"default": _cache()}
 
 # --- The queue ----------------------------------------------------------------------------------
 # The database row is the job; a message only wakes a worker, so nothing here has to be durable.
+# How long a job may be due before the sweep sends its message again.
+JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=5.0)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SERIALIZER = "json"

@@ -1,0 +1,138 @@
+"""Runs web, workers and beat as children: restarts what dies, and stops all of it in time."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+STOP_SECONDS = 7.0
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+# A child that lived this long was well: its next restart is quick again.
+WELL_SECONDS = 30.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Child:
+    """One process to keep alive, in a process group of its own."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    pass_fds: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    restart_at: float = 0.0
+
+    def start(self) -> None:
+        """Start it; it dies with this process, even when this one is killed."""
+        self.process = subprocess.Popen(  # noqa: S603 (the command is ours)
+            self.argv,
+            env={**os.environ, **self.env},
+            pass_fds=self.pass_fds,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with(os.getpid()),
+        )
+        self.started_at = time.monotonic()
+        self.restart_at = 0.0
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def plan_restart(self) -> float:
+        """Seconds until the next try, longer each time it dies soon."""
+        if time.monotonic() - self.started_at > WELL_SECONDS:
+            self.pause = FIRST_PAUSE
+        pause = self.pause
+        self.restart_at = time.monotonic() + pause
+        self.pause = min(self.pause * 2, LONGEST_PAUSE)
+        return pause
+
+    def kill(self) -> None:
+        """Kill the whole group; also what a dead leader left behind."""
+        if self.process is not None:
+            _signal_group(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        pass
+
+
+def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None] | None:
+    """What a child does before exec: ask the kernel for a signal when its parent ends (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it ended before the kernel was asked
+            os._exit(1)
+
+    return ask
+
+
+class Supervisor:
+    """Keeps its children alive until it is told to stop."""
+
+    def __init__(self, children: list[Child], tell: Callable[[str], None]) -> None:
+        self.children = children
+        self.tell = tell
+        self.signals = 0
+
+    def run(self) -> None:
+        """Start all and watch them until SIGINT or SIGTERM; then stop all within ten seconds."""
+        previous = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            for child in self.children:
+                child.start()
+            while not self.signals:
+                self.look_after()
+                time.sleep(0.1)
+        finally:
+            self.stop()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self.signals += 1
+
+    def look_after(self) -> None:
+        """One round: notice who died, start again whose pause is over."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.is_running():
+                continue
+            if not child.restart_at:
+                code = child.process.returncode if child.process else None
+                child.kill()
+                self.tell(f"{child.name} ended ({code}); starting it again in {child.plan_restart():g} s")
+            elif now >= child.restart_at:
+                child.start()
+
+    def stop(self) -> None:
+        """Ask all to end, wait, then kill what is left; a second signal kills at once."""
+        asked = self.signals
+        for child in self.children:
+            if child.process is not None and child.is_running():
+                child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline and self.signals <= asked:
+            if not any(child.is_running() for child in self.children):
+                break
+            time.sleep(0.05)
+        for child in self.children:
+            child.kill()
