@@ -1,0 +1,78 @@
+"""Pairs that people, staff or open matches take out: one definition for every path (layer: snapshot)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Stall
+from matching.choices import OPEN_STATUSES, MatchStatus, PairRuleKind, ReactionKind
+from matching.engine.types import Exclusions, Rule
+from matching.models import Exclusivity, Match, PairRule, Reaction
+from matchmaker.core.weeks import town_today
+
+DECLINE_HIDES = timedelta(days=30)
+_REACTION_RULES = {ReactionKind.PASS: Rule.PASSED, ReactionKind.NEVER: Rule.NEVER}
+_PAIR_RULES = {PairRuleKind.BLOCK: Rule.BLOCKED, PairRuleKind.FORBID: Rule.FORBIDDEN}
+
+Ids = Sequence[int] | None
+Triple = tuple[int, int, Rule]
+
+
+def read_exclusions(stall_ids: Ids = None, anchor_ids: Ids = None) -> Exclusions:
+    """Return every excluded pair among these stalls and anchors (None: all of that side)."""
+    triples = [
+        *_reactions(stall_ids, anchor_ids),
+        *_pair_rules(stall_ids, anchor_ids),
+        *_matches(stall_ids, anchor_ids),
+        *_exclusivities(stall_ids, anchor_ids),
+    ]
+    return Exclusions.of(sorted(set(triples)))
+
+
+def _among(rows: QuerySet[Any], stall_ids: Ids, anchor_ids: Ids) -> QuerySet[Any]:
+    if stall_ids is not None:
+        rows = rows.filter(stall_id__in=stall_ids)
+    if anchor_ids is not None:
+        rows = rows.filter(anchor_id__in=anchor_ids)
+    return rows
+
+
+def _reactions(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
+    in_force = Q(kind=ReactionKind.NEVER) | Q(kind=ReactionKind.PASS, until__gt=timezone.now())
+    rows = _among(Reaction.objects.filter(in_force), stall_ids, anchor_ids)
+    for stall_id, anchor_id, kind in rows.values_list("stall_id", "anchor_id", "kind"):
+        yield stall_id, anchor_id, _REACTION_RULES[kind]
+
+
+def _pair_rules(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
+    in_force = Q(until__isnull=True) | Q(until__gt=timezone.now())
+    rows = _among(PairRule.objects.filter(in_force, kind__in=list(_PAIR_RULES)), stall_ids, anchor_ids)
+    for stall_id, anchor_id, kind in rows.values_list("stall_id", "anchor_id", "kind"):
+        yield stall_id, anchor_id, _PAIR_RULES[kind]
+
+
+def _matches(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
+    declined = Q(status=MatchStatus.DECLINED, updated_at__gt=timezone.now() - DECLINE_HIDES)
+    rows = _among(Match.objects.filter(declined | Q(status__in=OPEN_STATUSES)), stall_ids, anchor_ids)
+    for stall_id, anchor_id, status in rows.values_list("stall_id", "anchor_id", "status"):
+        yield stall_id, anchor_id, Rule.DECLINED if status == MatchStatus.DECLINED else Rule.OPEN_MATCH
+
+
+def _exclusivities(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
+    """Yield the other stalls that a promise in force closes to its anchor: all, or those of its category."""
+    today = town_today()
+    promises = _among(Exclusivity.objects.filter(starts_on__lte=today, ends_on__gte=today), None, anchor_ids)
+    kept = list(promises.values_list("stall_id", "anchor_id", "category"))
+    if not kept:
+        return
+    others = Stall.objects.filter(archived_at__isnull=True)
+    if stall_ids is not None:
+        others = others.filter(pk__in=stall_ids)
+    stalls = list(others.values_list("pk", "categories"))
+    for kept_stall, anchor_id, category in kept:
+        for stall_id, categories in stalls:
+            if stall_id != kept_stall and (not category or category in categories):
+                yield stall_id, anchor_id, Rule.EXCLUSIVE_ELSEWHERE

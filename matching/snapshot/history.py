@@ -1,0 +1,107 @@
+"""What parties did before, counted, and the load of their coming weeks (layer: snapshot)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db.models import Avg, Count, F, Q, QuerySet, Sum
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from matching.choices import MatchStatus, ReactionKind
+from matching.models import Match, Reaction, WeekLoad
+from matchmaker.core.weeks import coming_weeks
+
+Counts = dict[int, int]
+
+
+@dataclass(frozen=True)
+class PartyHistory:
+    """Counts by party id; a party that is missing has none."""
+
+    accepted: Counts = field(default_factory=dict)
+    completed: Counts = field(default_factory=dict)
+    decisions_given: Counts = field(default_factory=dict)
+    decisions_yes: Counts = field(default_factory=dict)
+    received: Counts = field(default_factory=dict)
+    received_yes: Counts = field(default_factory=dict)
+    load_used: Counts = field(default_factory=dict)
+    reply_hours: dict[int, float] = field(default_factory=dict)
+
+    def columns(self, ids: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the engine's columns for these ids."""
+        counted = (
+            "accepted",
+            "completed",
+            "decisions_given",
+            "decisions_yes",
+            "received",
+            "received_yes",
+            "load_used",
+        )
+        columns: dict[str, Any] = {
+            name: [getattr(self, name).get(i, 0) for i in ids.tolist()] for name in counted
+        }
+        columns["reply_hours"] = [self.reply_hours.get(i, float("nan")) for i in ids.tolist()]
+        return columns
+
+
+def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
+    """Return the history of these parties of `side` (all when None)."""
+    other = "anchor" if side == "stall" else "stall"
+    key = f"{side}_id"
+    matches, reactions = Match.objects.all(), Reaction.objects.all()
+    if ids is not None:
+        matches, reactions = matches.filter(**{f"{key}__in": ids}), reactions.filter(**{f"{key}__in": ids})
+    by_party = _match_counts(matches, key, side, other)
+    own, from_others = _reaction_counts(reactions, key, side), _reaction_counts(reactions, key, other)
+    return PartyHistory(
+        accepted={i: row["accepted"] for i, row in by_party.items()},
+        completed={i: row["completed"] for i, row in by_party.items()},
+        decisions_given=_sum({i: row["answered"] for i, row in by_party.items()}, own[0]),
+        decisions_yes=_sum({i: row["said_yes"] for i, row in by_party.items()}, own[1]),
+        received=_sum({i: row["asked"] for i, row in by_party.items()}, from_others[0]),
+        received_yes=_sum({i: row["heard_yes"] for i, row in by_party.items()}, from_others[1]),
+        load_used=loads(side, ids),
+        reply_hours={
+            i: row["reply"].total_seconds() / 3600 for i, row in by_party.items() if row["reply"] is not None
+        },
+    )
+
+
+def loads(side: str, ids: Sequence[int] | None = None) -> Counts:
+    """Return how many bookings of the coming four weeks each of these parties (all when None) carries."""
+    rows = WeekLoad.objects.filter(side=side, week_on__in=coming_weeks(timezone.now()), used__gt=0)
+    if ids is not None:
+        rows = rows.filter(party_id__in=ids)
+    return dict(rows.values_list("party_id").annotate(Sum("used")))
+
+
+def _match_counts(matches: QuerySet[Match], key: str, side: str, other: str) -> dict[int, dict[str, Any]]:
+    agreed = Q(agreed_at__isnull=False)
+    answered = agreed | Q(status=MatchStatus.DECLINED)
+    counted = matches.values(key).annotate(
+        accepted=Count("pk", filter=agreed & ~Q(status__in=[MatchStatus.AGREED, MatchStatus.APPROVED])),
+        completed=Count("pk", filter=Q(status=MatchStatus.COMPLETED)),
+        answered=Count("pk", filter=answered & Q(proposed_by=other)),
+        said_yes=Count("pk", filter=agreed & Q(proposed_by=other)),
+        asked=Count("pk", filter=answered & Q(proposed_by=side)),
+        heard_yes=Count("pk", filter=agreed & Q(proposed_by=side)),
+        reply=Avg(F("agreed_at") - F("created_at"), filter=agreed & Q(proposed_by=other)),
+    )
+    return {row[key]: row for row in counted}
+
+
+def _reaction_counts(reactions: QuerySet[Reaction], key: str, side: str) -> tuple[Counts, Counts]:
+    given = reactions.filter(side=side)
+    liked = given.filter(kind=ReactionKind.LIKE)
+    return _count(given, key), _count(liked, key)
+
+
+def _count(rows: QuerySet[Any], key: str) -> Counts:
+    return dict(rows.values_list(key).annotate(Count("pk")))
+
+
+def _sum(first: Counts, second: Counts) -> Counts:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in first.keys() | second.keys()}
