@@ -24,7 +24,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 EMBEDDED = not DATABASE_URL
 if DATABASE_URL and not REDIS_URL:
     raise ImproperlyConfigured("DATABASE_URL is set: set REDIS_URL too, workers elsewhere cannot see files.")
-VAR_DIR = embedded.make_folder(env.path("MATCHMAKER_VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR = embedded.make_folder(env.str("MATCHMAKER_VAR_DIR", default=str(BASE_DIR / "var")))
 
 DEBUG = env.bool("MATCHMAKER_DEBUG", default=False)
 SECRET_KEY = (
@@ -108,7 +108,7 @@ def _database() -> dict[str, Any]:
     if EMBEDDED:
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": env.path("MATCHMAKER_SQLITE_PATH", default=str(VAR_DIR / "db.sqlite3")),
+            "NAME": env.str("MATCHMAKER_SQLITE_PATH", default=str(VAR_DIR / "db.sqlite3")),
             # DEFERRED, Django's default, fails with "database is locked" as soon as two processes write.
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -279,7 +279,7 @@ TIME_ZONE = "Asia/Shanghai"
 
 # --- Files --------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("MATCHMAKER_STATIC_ROOT", default=str(VAR_DIR / "static"))
+STATIC_ROOT = env.str("MATCHMAKER_STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = VAR_DIR / "media"
 # The embedded default serves straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = EMBEDDED
