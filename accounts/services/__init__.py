@@ -1,0 +1,1 @@
+"""Every change of users, parties and their identity."""
