@@ -1,0 +1,191 @@
+"""The stages in reading order: fit, encode, recommend (rules, scores, top k, parts), explain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from matching.engine import explain as explaining
+from matching.engine.candidates import ruled_out
+from matching.engine.config import Config
+from matching.engine.encoding import BLOCKS, centred, fit_encoder
+from matching.engine.errors import EngineError
+from matching.engine.model import Encoded, Model
+from matching.engine.retrieval import Progress, Query, top_k
+from matching.engine.scoring import HINGES, PART_CODES, SINGLES, fit_prior
+from matching.engine.types import (
+    BoolArray, Exclusions, FloatArray, IntArray, PairExplanations, Parties, Recommendations, Side,
+    Snapshot,
+)
+
+
+def fit(snapshot: Snapshot, config: Config | None = None, seed: int = 0) -> Model:
+    """The model of a market: fitted vocabulary weights, text topics, and the average candidate pair."""
+    config = (config or Config()).validate()
+    rng = np.random.default_rng(seed)
+    stalls = snapshot.stalls.take(_sample(len(snapshot.stalls), config.fit_sample, rng))
+    anchors = snapshot.anchors.take(_sample(len(snapshot.anchors), config.fit_sample, rng))
+    # A fresh look for BLAS libraries, since scikit-learn brings its own.
+    with ThreadpoolController().limit(limits=1):
+        encoder = fit_encoder(snapshot.vocabulary, stalls, anchors, config, seed)
+        rows, columns = _candidate_pairs(stalls, anchors, config, rng)
+        prior = fit_prior(config, stalls, anchors, rows, columns)
+        left, right = encoder.transform(stalls), encoder.transform(anchors)
+        base = _mean_similarity(encoder.starts, encoder.weights, left[rows], right[columns])
+    return Model(config, snapshot.vocabulary, centred(encoder, base), prior, seed)
+
+
+def _sample(rows: int, most: int, rng: np.random.Generator) -> IntArray:
+    return np.sort(rng.choice(rows, size=min(rows, most), replace=False)).astype(np.int64)
+
+
+def _candidate_pairs(
+    stalls: Parties, anchors: Parties, config: Config, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Sampled pairs that no rule excludes; all sampled pairs where the rules leave none."""
+    if not len(stalls) or not len(anchors):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    across = min(len(anchors), max(1, config.base_sample // min(len(stalls), 200)))
+    down = min(len(stalls), max(1, config.base_sample // across))
+    some_rows, some_columns = _sample(len(stalls), down, rng), _sample(len(anchors), across, rng)
+    codes = ruled_out(
+        stalls.take(some_rows), anchors.take(some_columns), Exclusions(), subject=None, config=config
+    )
+    rows, columns = np.nonzero(codes == 0)
+    if not len(rows):
+        rows, columns = np.indices(codes.shape).reshape(2, -1)
+    return some_rows[rows], some_columns[columns]
+
+
+def _mean_similarity(
+    starts: IntArray, weights: FloatArray, left: np.ndarray, right: np.ndarray
+) -> FloatArray:
+    """Mean similarity by block over the pairs in which both sides know it, one half where none does."""
+    base = np.full(len(BLOCKS), 0.5)
+    for number, start in enumerate(starts):
+        stop = starts[number + 1] if number + 1 < len(starts) else left.shape[1]
+        x, y = left[:, start:stop], right[:, start:stop]
+        known = x.any(axis=1) & y.any(axis=1)
+        if known.any() and weights[number] > 0:
+            dots = np.einsum("ij,ij->i", x[known], y[known], dtype=np.float64)
+            base[number] = dots.mean() / weights[number]
+    return base
+
+
+def encode(model: Model, parties: Parties) -> Encoded:
+    """One side, or a few changed parties of it, as the model sees them."""
+    return Encoded.of(model, parties, model.encoder.transform(parties))
+
+
+def recommend(
+    model: Model, stalls: Encoded, anchors: Encoded, exclusions: Exclusions, *, side: Side,
+    subjects: Sequence[int] | IntArray | None = None, k: int = 50, allowed: BoolArray | None = None,
+    without_ids: Sequence[int] | IntArray | None = None, progress: Progress | None = None,
+) -> Recommendations:
+    """The best k partners of the subjects (ids; None for the whole side), each with its parts.
+
+    `allowed` [partners] is the asker's filter, `without_ids` partners not to show; both count as
+    `filtered`. Raises EngineError for a subject that is not in the side, or another model's rows.
+    """
+    _check(model, stalls, anchors)
+    own, others = (stalls, anchors) if side is Side.STALL else (anchors, stalls)
+    query = Query(
+        side=side,
+        subject_rows=_subject_rows(own, subjects),
+        k=k,
+        allowed=allowed,
+        without_ids=None if without_ids is None else np.asarray(without_ids, dtype=np.int64),
+    )
+    ranked = top_k(model, stalls, anchors, exclusions, query, progress)
+
+    shown = ranked.partner_rows >= 0
+    partners = ranked.partner_rows[shown]
+    mine = np.broadcast_to(query.subject_rows[:, None], shown.shape)[shown]
+    rows, columns = (mine, partners) if side is Side.STALL else (partners, mine)
+    scores, hundredths = explaining.explain_rows(model, stalls, anchors, rows, columns)
+    trust = explaining.confidence(stalls, anchors, rows, columns)
+
+    return Recommendations(
+        side=side,
+        subject_ids=own.parties.ids[query.subject_rows],
+        partner_ids=_padded(shown, others.parties.ids[partners], -1),
+        scores=_padded(shown, scores, 0.0),
+        base=explaining.base_score(model),
+        parts=_padded(shown, hundredths, 0),
+        part_codes=PART_CODES,
+        confidence=_padded(shown, trust, 0.0),
+        reasons_counts=ranked.counts,
+    )
+
+
+def _padded(shown: BoolArray, values: np.ndarray, blank: float) -> np.ndarray:
+    out = np.full((*shown.shape, *values.shape[1:]), blank, dtype=values.dtype)
+    out[shown] = values
+    return out
+
+
+def explain_pairs(
+    model: Model, stalls: Encoded, anchors: Encoded, pairs: Sequence[tuple[int, int]]
+) -> PairExplanations:
+    """Why these (stall id, anchor id) pairs score as they do, candidates or not."""
+    _check(model, stalls, anchors)
+    ids = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    rows, columns = stalls.parties.rows_of(ids[:, 0]), anchors.parties.rows_of(ids[:, 1])
+    if np.any(rows < 0) or np.any(columns < 0):
+        raise EngineError("pairs: an id that is not in the snapshot")
+    return explaining.explain(model, stalls, anchors, rows, columns)
+
+
+def _subject_rows(own: Encoded, subjects: Sequence[int] | IntArray | None) -> IntArray:
+    if subjects is None:
+        return np.arange(len(own))
+    rows = own.parties.rows_of(subjects)
+    if np.any(rows < 0):
+        raise EngineError(f"subjects: {int(np.asarray(subjects)[rows < 0][0])} is not in the snapshot")
+    return rows
+
+
+def _check(model: Model, stalls: Encoded, anchors: Encoded) -> None:
+    if stalls.parties.side is not Side.STALL or anchors.parties.side is not Side.ANCHOR:
+        raise EngineError("side: stalls and anchors are swapped")
+    if not stalls.model_digest == anchors.model_digest == model.digest:
+        raise EngineError("model: the parties were encoded by another model")
+
+
+# --- what a run was made of ---------------------------------------------------------------------------
+
+
+@cache
+def code_version() -> str:
+    """sha256 over the engine's source files."""
+    total = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(path.name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+@cache
+def schema_hash() -> str:
+    """sha256 over the names and order of blocks, features and parts."""
+    names = [[b.name for b in BLOCKS], [h.part for h in HINGES], [(s.part, s.weight) for s in SINGLES]]
+    return hashlib.sha256(repr([*names, PART_CODES]).encode()).hexdigest()
+
+
+def run_fingerprint(model: Model, as_of: str) -> dict[str, str]:
+    """What determines a run's bytes on one kind of CPU; `digest` is the sha256 over all of it."""
+    run = {
+        "code": code_version(),
+        "schema": schema_hash(),
+        "config": model.config.digest(),
+        "model": model.digest,
+        "as_of": as_of,
+        "seed": str(model.seed),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn")),
+    }
+    return {**run, "digest": hashlib.sha256(repr(sorted(run.items())).encode()).hexdigest()}

@@ -1,0 +1,320 @@
+"""Exact top k of every subject by mutual score, in tiles of the market.
+
+A tile is scored in float32 (one matrix product for the shared blocks, then the directional features
+and the rules element by element) and only what can still reach the subject's best k is kept, with a
+margin wider than the float32 error. The survivors are scored again in float64 and sorted by
+(-score, id). Memory is that of a tile and of the survivors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from matching.engine.candidates import Codes, first_code, listed_cells, party_codes, strike_out
+from matching.engine.errors import EngineError
+from matching.engine.model import Encoded, Model, TileColumns
+from matching.engine.pairs import mutual_scores
+from matching.engine.parallel import run_blocks, spans
+from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES
+from matching.engine.types import (
+    BoolArray, Exclusions, Float32Array, FloatArray, IntArray, Rule, Side, rows_of,
+)
+
+Progress = Callable[[int, int], None]
+_SUBJECTS = 256
+_TILE_CELLS = 256 * 2048
+# float32 scores are within 3e-5 of the float64 ones (tests/engine/test_retrieval.py measures it).
+_MARGIN = np.float32(1e-4)
+# Beyond this many near-equal candidates at rank k the float32 order decides who is scored again.
+_MOST_TIES = 4096
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Partner rows of each subject, best first, -1 padded, and why the others were ruled out."""
+
+    partner_rows: IntArray  # [m, k]
+    counts: Any  # uint32 [m, len(Rule) + 1]
+
+
+@dataclass(frozen=True)
+class Query:
+    """Who asks for whom: rows of subjects of one side, and which partners may be shown."""
+
+    side: Side
+    subject_rows: IntArray
+    k: int
+    allowed: BoolArray | None = None  # [partners]
+    without_ids: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class _Market:
+    """What every block of one call shares."""
+
+    model: Model
+    stalls: Encoded
+    anchors: Encoded
+    query: Query
+    partner_codes: Codes  # [partners]
+    partners: IntArray | None  # rows worth visiting, None for all
+    listed: tuple[IntArray, IntArray, Codes]  # subject rows ascending, partner rows, codes
+
+    @property
+    def subjects(self) -> Encoded:
+        return self.stalls if self.query.side is Side.STALL else self.anchors
+
+    @property
+    def others(self) -> Encoded:
+        return self.anchors if self.query.side is Side.STALL else self.stalls
+
+
+def top_k(
+    model: Model, stalls: Encoded, anchors: Encoded, exclusions: Exclusions, query: Query,
+    progress: Progress | None = None,
+) -> Ranked:
+    """The exact best k partners of each subject; `progress` is told subjects done and in all."""
+    if query.k < 1:
+        raise EngineError(f"k: at least 1 expected, {query.k} given")
+    market = _prepare(model, stalls, anchors, exclusions, query)
+    total = len(query.subject_rows)
+    partner_rows = np.full((total, query.k), -1, dtype=np.int64)
+    counts = np.zeros((total, len(Rule) + 1), dtype=np.uint32)
+
+    def one(at: slice) -> None:
+        partner_rows[at], counts[at] = _block(market, query.subject_rows[at])
+
+    def report(blocks_done: int) -> None:
+        if progress:
+            progress(min(blocks_done * _SUBJECTS, total), total)
+
+    run_blocks(one, spans(total, _SUBJECTS), report)
+    return Ranked(partner_rows, counts)
+
+
+def _prepare(
+    model: Model, stalls: Encoded, anchors: Encoded, exclusions: Exclusions, query: Query
+) -> _Market:
+    others = anchors if query.side is Side.STALL else stalls
+    codes = party_codes(others.rules, as_partner=True)
+    shown = np.ones(len(others), dtype=np.bool_) if query.allowed is None else query.allowed.copy()
+    if shown.shape != (len(others),) or shown.dtype != np.bool_:
+        raise EngineError(f"allowed: a mask of {len(others)} partners expected")
+    if query.without_ids is not None:
+        hidden = rows_of(others.parties.ids, query.without_ids)
+        shown[hidden[hidden >= 0]] = False
+    codes[(codes == 0) & ~shown] = Rule.FILTERED
+    stall_rows, anchor_rows, listed = listed_cells(exclusions, stalls.parties.ids, anchors.parties.ids)
+    mine, theirs = (stall_rows, anchor_rows) if query.side is Side.STALL else (anchor_rows, stall_rows)
+    order = np.argsort(mine, kind="stable")
+    left = np.flatnonzero(codes == 0)
+    return _Market(
+        model, stalls, anchors, query, codes,
+        # Copying rows costs less than scoring what is struck out only when few are left.
+        partners=left if 2 * len(left) < len(others) else None,
+        listed=(mine[order], theirs[order], listed[order]),
+    )
+
+
+# --- one block of subjects ----------------------------------------------------------------------------
+
+
+def _block(market: _Market, subjects: IntArray) -> tuple[IntArray, Any]:
+    """Partner rows [m, k] and counts [m, rules + 1] of these subject rows."""
+    own = party_codes(market.subjects.rules.at(subjects), as_partner=False)
+    counts = _party_counts(own, market.partner_codes)
+    shortlist = _Shortlist(market.query.k, len(subjects))
+    if np.any(own == 0):
+        visited = len(market.others) if market.partners is None else len(market.partners)
+        for at in spans(visited, max(1, _TILE_CELLS // len(subjects))):
+            partners = at if market.partners is None else market.partners[at]
+            _visit(market, subjects, partners, own, counts, shortlist)
+    counts[:, 0] = len(market.others) - counts[:, 1:].sum(axis=1)
+    return _ranked(market, subjects, shortlist), counts
+
+
+def _party_counts(own: Codes, partner_codes: Codes) -> Any:
+    """Counts by rule from the rules about one party, [m, rules + 1]."""
+    counts = np.zeros((len(own), len(Rule) + 1), dtype=np.int64)
+    for code in np.unique(own):
+        first = first_code(np.full_like(partner_codes, code), partner_codes)
+        counts[own == code] = np.bincount(first, minlength=len(Rule) + 1)
+    counts[:, 0] = 0
+    return counts
+
+
+def _visit(
+    market: _Market, subjects: IntArray, partners: slice | IntArray, own: Codes, counts: Any,
+    shortlist: _Shortlist,
+) -> None:
+    """Score one tile and offer what is eligible to the shortlist."""
+    partner_rows = np.arange(len(market.others))[partners]
+    alive = (own == 0)[:, None] & (market.partner_codes[partners] == 0)[None, :]
+    _strike_listed(market, subjects, partner_rows, alive, counts)
+    is_stall = market.query.side is Side.STALL
+    stall_index, anchor_index = (subjects, partners) if is_stall else (partners, subjects)
+    # Rows are stalls: the tile lies on its side when anchors ask.
+    tile = alive if is_stall else np.ascontiguousarray(alive.T)
+    stall_rules = market.stalls.rules.at(stall_index).at((slice(None), None))
+    anchor_rules = market.anchors.rules.at(anchor_index).at((None, slice(None)))
+    struck = strike_out(tile, stall_rules, anchor_rules, subject_axis=0 if is_stall else 1)
+    for rule, number in struck.items():
+        counts[:, rule] += number
+    scores = tile_scores(market.model, market.stalls, market.anchors, stall_index, anchor_index)
+    scores *= tile
+    shortlist.offer(scores if is_stall else scores.T, partner_rows)
+
+
+def _strike_listed(
+    market: _Market, subjects: IntArray, partner_rows: IntArray, alive: BoolArray, counts: Any
+) -> None:
+    """Clear the cells that people or staff have taken out."""
+    mine, theirs, codes = market.listed
+    starts, stops = np.searchsorted(mine, subjects), np.searchsorted(mine, subjects, side="right")
+    for row in np.flatnonzero(stops > starts):
+        cells = slice(starts[row], stops[row])
+        columns = rows_of(partner_rows, theirs[cells])
+        hit = columns >= 0
+        hit[hit] = alive[row, columns[hit]]
+        alive[row, columns[hit]] = False
+        np.add.at(counts[row], codes[cells][hit], 1)
+
+
+def _ranked(market: _Market, subjects: IntArray, shortlist: _Shortlist) -> IntArray:
+    """The survivors scored in float64, best k of each subject, ties by id."""
+    local, partners = shortlist.survivors()
+    mine = subjects[local]
+    rows, columns = (mine, partners) if market.query.side is Side.STALL else (partners, mine)
+    scores = mutual_scores(market.model, market.stalls, market.anchors, rows, columns)
+    # Ids ascend with rows, so the row is the tie-break by id.
+    order = np.lexsort((partners, -scores, local))
+    local, partners = local[order], partners[order]
+    rank = _ranks(local)
+    out = np.full((len(subjects), market.query.k), -1, dtype=np.int64)
+    best = rank < market.query.k
+    out[local[best], rank[best]] = partners[best]
+    return out
+
+
+def _ranks(groups: IntArray) -> IntArray:
+    """Position of each entry within its group, for groups in ascending order."""
+    index = np.arange(len(groups))
+    first = np.ones(len(groups), dtype=np.bool_)
+    first[1:] = np.diff(groups) != 0
+    return index - np.maximum.accumulate(np.where(first, index, 0))
+
+
+@dataclass
+class _Shortlist:
+    """Of each subject the partners that may still be among its best k, by float32 score."""
+
+    k: int
+    subjects: int
+    floor: Float32Array = field(init=False)  # a partner must reach it; 0 until k are known
+    held: list[tuple[IntArray, IntArray, Float32Array]] = field(default_factory=list)
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.floor = np.zeros(self.subjects, dtype=np.float32)
+
+    def offer(self, scores: Float32Array, partner_rows: IntArray) -> None:
+        """Keep of a tile [subjects, partners] what reaches the floor; ineligible is 0."""
+        if not self.held and scores.shape[1] > 2 * self.k:
+            kth = np.partition(scores, scores.shape[1] - self.k, axis=1)[:, -self.k]
+            np.maximum(self.floor, kth * (1 - _MARGIN), out=self.floor)
+        hits = scores >= np.maximum(self.floor, np.finfo(np.float32).tiny)[:, None]
+        local, columns = np.nonzero(hits)
+        self.held.append((local, partner_rows[columns], scores[local, columns]))
+        self.size += len(local)
+        if self.size > 4 * self.subjects * self.k:
+            self._prune()
+
+    def survivors(self) -> tuple[IntArray, IntArray]:
+        """Local subject numbers and partner rows, in order of subject."""
+        if not self.held:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        self._prune()
+        local, partners, _ = self.held[0]
+        return local, partners
+
+    def _prune(self) -> None:
+        local, partners, scores = (np.concatenate(column) for column in zip(*self.held, strict=True))
+        order = np.lexsort((partners, -scores, local))
+        local, partners, scores = local[order], partners[order], scores[order]
+        rank = _ranks(local)
+        at_k = rank == self.k - 1
+        self.floor[local[at_k]] = scores[at_k] * (1 - _MARGIN)
+        keep = (scores >= self.floor[local]) & (rank < self.k + _MOST_TIES)
+        self.held = [(local[keep], partners[keep], scores[keep])]
+        self.size = int(keep.sum())
+
+
+# --- the tile kernel ----------------------------------------------------------------------------------
+
+
+def tile_scores(
+    model: Model, stalls: Encoded, anchors: Encoded, stall_index: Any, anchor_index: Any
+) -> Float32Array:
+    """float32 [stalls, anchors] mutual scores, eligible or not."""
+    stall, anchor = stalls.tile.at(stall_index), anchors.tile.at(anchor_index)
+    shared = stalls.vectors[stall_index] @ anchors.vectors[anchor_index].T
+    # Minus the logits of the two directions, so that exp gives the odds against.
+    against = [shared * np.float32(-model.prior.block_scale[d]) for d in (STALL_DECIDES, ANCHOR_DECIDES)]
+    _subtract_hinges(against, model, stall, anchor)
+    odds = [_odds_against(against[d], model.prior.biases[d], stall, anchor, d) for d in (0, 1)]
+    fails = np.float32(np.exp(-model.prior.biases[2])) * stall.inverse_odds
+    total = odds[0]
+    total *= odds[1]
+    third = fails[:, None] * anchor.inverse_odds[None, :]
+    third += np.float32(1.0)
+    total *= third
+    return np.reciprocal(total, out=total)
+
+
+def _odds_against(
+    against: Float32Array, bias: float, stall: TileColumns, anchor: TileColumns, direction: int
+) -> Float32Array:
+    """1 + exp(-logit), in place."""
+    against -= (stall.logits[direction] + np.float32(bias))[:, None]
+    against -= anchor.logits[direction][None, :]
+    np.exp(against, out=against)
+    against += np.float32(1.0)
+    return against
+
+
+def _subtract_hinges(
+    against: list[Float32Array], model: Model, stall: TileColumns, anchor: TileColumns
+) -> None:
+    """Take each known hinge feature's logits from both directions, in place."""
+    prior = model.prior
+    offset, scaled = np.empty_like(against[0]), np.empty_like(against[0])
+    for number, hinge in enumerate(HINGES):
+        scale = prior.hinge_scale[:, number]
+        if not scale.any():
+            continue
+        base = np.float32(prior.hinge_base[number])
+        x = stall.hinges[number] + (np.float32(hinge.centre) - base)
+        np.subtract(x[:, None], anchor.hinges[number][None, :], out=offset)
+        np.clip(offset, -base, np.float32(1.0) - base, out=offset)
+        _forget_unknown(offset, stall.known[number], anchor.known[number])
+        for direction in (STALL_DECIDES, ANCHOR_DECIDES):
+            if scale[direction]:
+                np.multiply(offset, np.float32(scale[direction]), out=scaled)
+                against[direction] -= scaled
+
+
+def _forget_unknown(offset: Float32Array, stall_known: Float32Array, anchor_known: Float32Array) -> None:
+    if not stall_known.all():
+        offset *= stall_known[:, None]
+    if not anchor_known.all():
+        offset *= anchor_known[None, :]
+
+
+def exact_scores(model: Model, stalls: Encoded, anchors: Encoded) -> FloatArray:
+    """float64 [stalls, anchors] of a whole small market; the reference that tests compare with."""
+    rows, columns = np.indices((len(stalls), len(anchors))).reshape(2, -1)
+    return mutual_scores(model, stalls, anchors, rows, columns).reshape(len(stalls), len(anchors))

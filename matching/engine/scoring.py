@@ -1,0 +1,300 @@
+"""The directed prior: what makes a stall accept an anchor, an anchor a stall, and both complete.
+
+logit = logit(mean) + slope * sum of weight * (feature - base), one line for each direction, with the
+weights of a direction summing to 1. An unknown feature equals the base, so it adds nothing.
+mutual = P(stall accepts) * P(anchor accepts) * P(completed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.engine.config import SHARED_WEIGHTS, Config
+from matching.engine.encoding import BLOCKS
+from matching.engine.types import BoolArray, FloatArray, Parties, Side
+
+STALL_DECIDES, ANCHOR_DECIDES, COMPLETED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """A pair feature min(1, max(0, centre + x of the stall - y of the anchor)).
+
+    `anchor_sign` and `stall_sign` say whether more of it makes that side more (+1) or less (-1)
+    willing, or does not matter to it (0). `columns` are the values that a reason may name.
+    """
+
+    part: str
+    centre: float
+    stall_sign: int
+    anchor_sign: int
+    columns: tuple[str, ...]
+    stall_value: Callable[[Parties, Config], FloatArray]
+    anchor_value: Callable[[Parties, Config], FloatArray]
+
+
+@dataclass(frozen=True)
+class Single:
+    """A feature in [0, 1] of one party that moves one direction."""
+
+    part: str
+    weight: str
+    side: Side
+    direction: int
+    columns: tuple[str, ...]
+    value: Callable[[Parties, Config], FloatArray]
+
+
+def shrunk_rate(hits: NDArray[np.int32], tries: NDArray[np.int32], mean: float, worth: float) -> FloatArray:
+    """Beta-shrunk rate (hits + worth * mean) / (tries + worth)."""
+    return np.asarray((hits + worth * mean) / (tries + worth), dtype=np.float64)
+
+
+def logit(p: FloatArray | float) -> FloatArray:
+    return np.asarray(np.log(p) - np.log1p(-np.asarray(p)))
+
+
+def sigmoid(x: FloatArray | float) -> FloatArray:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(x))))
+
+
+# --- hinge features -----------------------------------------------------------------------------------
+
+
+def _amount(name: str, sign: float, parts: float = 1.0) -> Callable[[Parties, Config], FloatArray]:
+    """sign * ln(amount) / (parts * ln(width)); amounts below 1 count as 1."""
+
+    def value(parties: Parties, config: Config) -> FloatArray:
+        amounts = np.maximum(getattr(parties, name).astype(np.float64), 1.0)
+        return np.asarray(sign * np.log(amounts) / (parts * np.log(config.amount_width)))
+
+    return value
+
+
+def _commission(parties: Parties, config: Config) -> FloatArray:
+    return parties.commission_rate.astype(np.float64) / (2.0 * config.commission_width)
+
+
+def _slot_fee(parties: Parties, config: Config) -> FloatArray:
+    fees = np.log1p(np.maximum(parties.slot_fee_cents, 0.0) / 100.0)
+    return np.asarray(fees / (2.0 * np.log(config.slot_fee_width)))
+
+
+def _return_rate(parties: Parties, config: Config) -> FloatArray:
+    return -parties.return_rate.astype(np.float64) / (2.0 * config.return_width)
+
+
+HINGES: tuple[Hinge, ...] = (
+    Hinge("commission", 0.5, -1, 1, ("commission_rate",), _commission, _commission),
+    Hinge("slot_fee", 0.5, -1, 1, ("slot_fee_cents",), _slot_fee, _slot_fee),
+    Hinge("moq", 0.0, 0, 1, ("moq",), _amount("moq", -1), _amount("moq", -1)),
+    Hinge("stock", 0.0, 0, 1, ("stock_depth",), _amount("stock_depth", 1), _amount("stock_depth", 1)),
+    Hinge(
+        "restock", 0.5, 0, 1, ("restock_days",), _amount("restock_days", -1, 2), _amount("restock_days", -1, 2)
+    ),
+    Hinge("return_rate", 0.5, 0, 1, ("return_rate",), _return_rate, _return_rate),
+    Hinge(
+        "followers", 0.5, 1, 0, ("followers", "followers_wanted_min"),
+        _amount("followers_wanted_min", -1, 2), _amount("followers", -1, 2),
+    ),
+)
+
+
+# --- features of one party ----------------------------------------------------------------------------
+
+
+def _fulfilment(parties: Parties, config: Config) -> FloatArray:
+    known = np.where(parties.personalised, 1, 0).astype(np.int32)
+    return shrunk_rate(
+        parties.completed * known, parties.accepted * known, config.mean_fulfilment, config.fulfilment_worth
+    )
+
+
+def _reply(parties: Parties, config: Config) -> FloatArray:
+    return np.asarray(1.0 - np.clip(parties.reply_hours / config.reply_limit_hours, 0.0, 1.0), np.float64)
+
+
+def _free_share(parties: Parties, config: Config) -> FloatArray:
+    used = parties.load_used / np.maximum(parties.capacity, 1)
+    return np.where(parties.capacity > 0, 1.0 - np.clip(used, 0.0, 1.0), np.nan)
+
+
+def _reach(parties: Parties, config: Config) -> FloatArray:
+    viewers = np.log1p(np.maximum(parties.average_viewers, 0.0)) / np.log1p(config.reach_full_viewers)
+    return np.asarray(np.clip(viewers, 0.0, 1.0), np.float64)
+
+
+def _on_site(parties: Parties, config: Config) -> FloatArray:
+    return parties.on_site.astype(np.float64)
+
+
+def _own_mean(parties: Parties, config: Config) -> float:
+    return config.mean_stall_accepts if parties.side is Side.STALL else config.mean_anchor_accepts
+
+
+def _given(parties: Parties, config: Config) -> FloatArray:
+    mean = _own_mean(parties, config)
+    return shrunk_rate(parties.decisions_yes, parties.decisions_given, mean, config.decisions_worth)
+
+
+def _received(parties: Parties, config: Config) -> FloatArray:
+    mean = config.mean_anchor_accepts if parties.side is Side.STALL else config.mean_stall_accepts
+    return shrunk_rate(parties.received_yes, parties.received, mean, config.decisions_worth)
+
+
+def _of_partner(side: Side) -> tuple[Single, ...]:
+    """What the other side's decision reads of this side, and this side's own readiness to say yes."""
+    other_decides = ANCHOR_DECIDES if side is Side.STALL else STALL_DECIDES
+    itself_decides = STALL_DECIDES if side is Side.STALL else ANCHOR_DECIDES
+    yes = f"{side}_history"
+    return (
+        Single(
+            f"{side}_reliability", "reliability", side, other_decides, ("completed", "accepted"), _fulfilment
+        ),
+        Single(f"{side}_reply", "reply", side, other_decides, ("reply_hours",), _reply),
+        Single(f"{side}_load", "load", side, other_decides, ("load_used", "capacity"), _free_share),
+        Single(yes, "received", side, other_decides, ("received", "received_yes"), _received),
+        Single(yes, "given", side, itself_decides, ("decisions_given", "decisions_yes"), _given),
+    )
+
+
+SINGLES: tuple[Single, ...] = (
+    *_of_partner(Side.STALL),
+    *_of_partner(Side.ANCHOR),
+    Single("reach", "reach", Side.ANCHOR, STALL_DECIDES, ("average_viewers",), _reach),
+    Single("on_site", "on_site", Side.ANCHOR, STALL_DECIDES, ("on_site",), _on_site),
+)
+# Their mean is set by the prior, so that a party without history stands exactly at the base.
+_BASE_BY_PRIOR = {"reliability", "received", "given"}
+
+
+def singles_of(side: Side) -> tuple[Single, ...]:
+    return tuple(single for single in SINGLES if single.side is side)
+
+
+PART_CODES: tuple[str, ...] = tuple(
+    dict.fromkeys([b.part for b in BLOCKS] + [h.part for h in HINGES] + [s.part for s in SINGLES])
+)
+# Which columns of `Parties` a part was computed from, for the facts that a reason names.
+PART_COLUMNS: dict[str, tuple[str, ...]] = {
+    part: tuple(
+        dict.fromkeys(
+            column
+            for feature in (*BLOCKS, *HINGES, *SINGLES)
+            if feature.part == part
+            for column in feature.columns
+        )
+    )
+    for part in PART_CODES
+}
+
+
+# --- the fitted prior ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Weights as logits per unit of a centred feature, and the base pair's features."""
+
+    biases: FloatArray  # [3] logit of each direction for the base pair
+    block_scale: FloatArray  # [2] turns a raw weighted block into logits, by direction
+    hinge_scale: FloatArray  # [2, hinges] signed
+    single_scale: FloatArray  # [singles]
+    hinge_base: FloatArray  # [hinges]
+    single_base: FloatArray  # [singles]
+
+
+def direction_total(config: Config, direction: int) -> float:
+    """Sum of the raw weights of one direction; each weight is divided by it."""
+    shared = sum(getattr(config, f"weight_{name}") for name in SHARED_WEIGHTS)
+    signs = [h.stall_sign if direction == STALL_DECIDES else h.anchor_sign for h in HINGES]
+    hinges = sum(getattr(config, f"weight_{h.part}") for h, sign in zip(HINGES, signs, strict=True) if sign)
+    singles = sum(getattr(config, f"weight_{s.weight}") for s in SINGLES if s.direction == direction)
+    return float(shared + hinges + singles)
+
+
+def make_prior(config: Config, hinge_base: FloatArray, single_base: FloatArray) -> Prior:
+    """The prior of a configuration around a base pair; NaN in a base (never seen) becomes one half."""
+    scale = np.array([config.slope / direction_total(config, d) for d in (STALL_DECIDES, ANCHOR_DECIDES)])
+    signs = np.array([[h.stall_sign for h in HINGES], [h.anchor_sign for h in HINGES]], dtype=np.float64)
+    hinge_weights = np.array([getattr(config, f"weight_{h.part}") for h in HINGES])
+    single_weights = np.array([getattr(config, f"weight_{s.weight}") for s in SINGLES])
+    means = [config.mean_stall_accepts, config.mean_anchor_accepts, config.mean_fulfilment]
+    return Prior(
+        biases=logit(np.array(means)),
+        block_scale=scale,
+        hinge_scale=signs * hinge_weights * scale[:, None],
+        single_scale=np.array([scale[s.direction] for s in SINGLES]) * single_weights,
+        hinge_base=np.where(np.isnan(hinge_base), 0.5, hinge_base),
+        single_base=np.where(np.isnan(single_base), _prior_base(config), single_base),
+    )
+
+
+def _prior_base(config: Config) -> FloatArray:
+    """The base of features whose mean the prior sets, one half for the others, [singles]."""
+    stall, anchor = config.mean_stall_accepts, config.mean_anchor_accepts
+    base = []
+    for single in SINGLES:
+        decides = stall if single.direction == STALL_DECIDES else anchor
+        by_prior = config.mean_fulfilment if single.weight == "reliability" else decides
+        base.append(by_prior if single.weight in _BASE_BY_PRIOR else 0.5)
+    return np.array(base)
+
+
+def fit_prior(
+    config: Config, stalls: Parties, anchors: Parties, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Prior:
+    """The prior around the mean features of these pairs of stall rows and anchor columns."""
+    stall_x, anchor_y = hinge_values(stalls, config), hinge_values(anchors, config)
+    features = hinge_features(stall_x[:, rows], anchor_y[:, columns])
+    single_base = np.full(len(SINGLES), np.nan)
+    for number, single in enumerate(SINGLES):
+        if single.weight not in _BASE_BY_PRIOR:
+            parties, at = (stalls, rows) if single.side is Side.STALL else (anchors, columns)
+            single_base[number] = _mean(single.value(parties, config)[at])
+    return make_prior(config, np.array([_mean(row) for row in features]), single_base)
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+# --- per party, then per pair -------------------------------------------------------------------------
+
+
+def hinge_values(parties: Parties, config: Config) -> FloatArray:
+    """[hinges, n] x of stalls or y of anchors; NaN unknown, or opted out of personalisation."""
+    stall = parties.side is Side.STALL
+    values = np.array([(h.stall_value if stall else h.anchor_value)(parties, config) for h in HINGES])
+    values[:, ~parties.personalised] = np.nan
+    return values
+
+
+def hinge_features(x: FloatArray, y: FloatArray) -> FloatArray:
+    """[hinges, ...] in [0, 1] of pairs with these values; NaN where either is unknown."""
+    centre = np.array([h.centre for h in HINGES]).reshape(-1, *[1] * (x.ndim - 1))
+    return np.asarray(np.clip(centre + x - y, 0.0, 1.0))
+
+
+def single_logits(parties: Parties, config: Config, prior: Prior) -> FloatArray:
+    """[singles of the side, n] what each adds to its direction's logit; 0 where unknown or opted out."""
+    rows = []
+    for number, single in enumerate(SINGLES):
+        if single.side is parties.side:
+            centred = single.value(parties, config) - prior.single_base[number]
+            rows.append(prior.single_scale[number] * np.where(_usable(centred, parties), centred, 0.0))
+    return np.array(rows)
+
+
+def _usable(values: FloatArray, parties: Parties) -> BoolArray:
+    return np.asarray(~np.isnan(values) & parties.personalised)
+
+
+def completion_logit(parties: Parties, config: Config) -> FloatArray:
+    """[n] what a party's shrunk fulfilment adds to the logit of P(completed)."""
+    return logit(_fulfilment(parties, config)) - logit(config.mean_fulfilment)
