@@ -19,13 +19,16 @@ class TooManyRequests(DomainError):
     default_detail = _("Too many tries. Please wait a little.")
 
 
-def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1) -> None:
+def check_rate(
+    key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_seconds: int = 0
+) -> None:
     """Count `cost` uses of `key`; raise TooManyRequests when the window would hold more than `limit`.
 
+    Windows begin at multiples of `per_seconds` since 1970 UTC, moved by `offset_seconds`.
     Keys must not hold phones or other personal data: pass a digest.
     """
     now = timezone.now()
-    window_at = _window(now, per_seconds)
+    window_at = _window(now, per_seconds, offset_seconds)
     counts = Throttle.objects.filter(key=key, window_at=window_at)
     fits = counts.filter(count__lte=limit - cost)
     if fits.update(count=F("count") + cost):
@@ -42,8 +45,16 @@ def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1) -> None
     raise TooManyRequests(headers={"Retry-After": str(wait)})
 
 
-def _window(now: datetime, per_seconds: int) -> datetime:
-    return datetime.fromtimestamp(now.timestamp() // per_seconds * per_seconds, tz=UTC)
+def count_of(key: str, *, per_seconds: int, offset_seconds: int = 0) -> int:
+    """Return how many uses of `key` the present window holds."""
+    window_at = _window(timezone.now(), per_seconds, offset_seconds)
+    counts = Throttle.objects.filter(key=key, window_at=window_at).values_list("count", flat=True)
+    return counts.first() or 0
+
+
+def _window(now: datetime, per_seconds: int, offset_seconds: int) -> datetime:
+    number = (now.timestamp() - offset_seconds) // per_seconds
+    return datetime.fromtimestamp(number * per_seconds + offset_seconds, tz=UTC)
 
 
 def forget_old_counts(*, days: int = 8) -> int:

@@ -1,0 +1,69 @@
+"""On which side of a match a user stands, and which matches are theirs to see (layer: selectors)."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Anchor, Membership, Stall, User
+from matching.choices import Role, Side
+from matching.models import Match
+from matchmaker.core.errors import NotAllowed, NotFound
+
+DECIDE = "matching.decide_match"
+VIEW = "matching.view_match"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The parties that one user acts for, and whether they decide and see as town staff."""
+
+    merchant_ids: frozenset[int]
+    anchor_ids: frozenset[int]
+    is_decider: bool
+    is_viewer: bool
+
+    @classmethod
+    def of(cls, user: User) -> "Standing":
+        """Read the memberships of `user`: one query."""
+        pairs = list(Membership.objects.filter(user=user).values_list("merchant_id", "anchor_id"))
+        decides = user.is_staff and user.has_perm(DECIDE)
+        return cls(
+            merchant_ids=frozenset(merchant for merchant, _ in pairs if merchant),
+            anchor_ids=frozenset(anchor for _, anchor in pairs if anchor),
+            is_decider=decides,
+            is_viewer=decides or (user.is_staff and user.has_perm(VIEW)),
+        )
+
+    def is_of(self, side: str, *, stall: Stall, anchor: Anchor) -> bool:
+        """Tell whether the user acts for that side of the pair."""
+        if side == Side.STALL:
+            return stall.merchant_id in self.merchant_ids
+        return anchor.pk in self.anchor_ids
+
+    def roles_in(self, match: Match) -> frozenset[str]:
+        """Return as whom the user may act on `match`; needs its stall loaded."""
+        sides = {side for side in Side.values if self.is_of(side, stall=match.stall, anchor=match.anchor)}
+        roles = {Role(side) for side in sides}
+        return frozenset(roles | {Role.STAFF} if self.is_decider else roles)
+
+    def may_see(self, match: Match) -> bool:
+        """Tell whether the match exists for the user."""
+        return self.is_viewer or bool(self.roles_in(match))
+
+
+def require_side(user: User, side: str, *, stall: Stall, anchor: Anchor) -> None:
+    """Raise NotAllowed for a user who is switched off, NotFound for one who does not act for that side."""
+    if not user.is_active:
+        raise NotAllowed(code="inactive_user")
+    if not Standing.of(user).is_of(side, stall=stall, anchor=anchor):
+        raise NotFound(code="no_such_party")
+
+
+def matches_of(user: User) -> QuerySet[Match]:
+    """Return the matches that `user` may see: those of their parties, all for staff who may view them."""
+    standing = Standing.of(user)
+    if standing.is_viewer:
+        return Match.objects.all()
+    return Match.objects.filter(
+        Q(stall__merchant_id__in=standing.merchant_ids) | Q(anchor_id__in=standing.anchor_ids)
+    )

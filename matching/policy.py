@@ -1,0 +1,19 @@
+"""The rules of the town that are numbers, each in one place (layer: pure)."""
+
+from datetime import timedelta
+
+# A proposal that nobody answers within this time has expired.
+ANSWER_WITHIN = timedelta(hours=72)
+# After "pass" the pair is not suggested for this long; "never" has no end.
+HIDDEN_AFTER_PASS = timedelta(days=30)
+# Proposals that one stall or one anchor may make in a week of the town.
+PROPOSALS_A_WEEK = 30
+
+# What one version of terms may ask for.
+SESSIONS_PER_MATCH = 12
+SESSION_HOURS_MAX = 12
+PLACES_MAX = 20
+PLAN_AHEAD = timedelta(weeks=26)
+
+# Suggestions that one request may report as shown; what fits on a long phone screen, with room.
+IMPRESSIONS_PER_REQUEST = 50

@@ -1,0 +1,309 @@
+"""Computing and storing lists: one party, the partners it touches, or everybody (layer: services).
+
+The new list replaces the old in one transaction, so a reader sees one or the other. What a concurrent change
+makes old again is computed again by the job which that change wrote.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from jobs.models import Job
+from jobs.services import enqueue
+from matching.engine.candidates import ruled_out
+from matching.engine.config import Config
+from matching.engine.pairs import mutual_scores
+from matching.engine.pipeline import fit, recommend, run_fingerprint
+from matching.engine.types import Recommendations, Side
+from matching.models import EngineRun, RecommendationList
+from matching.packing import IDS, PackedList, pack
+from matching.snapshot.market import (
+    Market,
+    changed_ids,
+    current_market,
+    exclusions_for,
+    market_of,
+    pack_model,
+    read_snapshot,
+    read_versions,
+)
+
+LIST_LENGTH = 50
+SEED = 621
+BLOCK = 1_000
+REMATCH_ABOVE = 200
+_STORE_TRIES = 3
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+# --- asking for work ---------------------------------------------------------------------------------
+
+
+def request_refresh(*, side: str, ids: Sequence[int], actor: Any = None) -> list[Job]:
+    """Write the jobs that bring these parties' lists up to date; one rematch when they are many."""
+    if len(ids) > REMATCH_ABOVE:
+        return [request_rematch(actor=actor)]
+    return [_request_party(side, party_id, actor) for party_id in sorted(set(ids))]
+
+
+def _request_party(side: str, party_id: int, actor: Any) -> Job:
+    return enqueue(
+        kind="matching.refresh_party",
+        key=f"refresh:{side}:{party_id}",
+        args={"side": side, "party_id": party_id},
+        queue="compute",
+        requested_by=actor,
+    )
+
+
+def request_rematch(*, actor: Any = None) -> Job:
+    """Write the job that computes everybody's lists anew."""
+    return enqueue(kind="matching.rematch", key="rematch", args={}, queue="compute", requested_by=actor)
+
+
+# --- one party ---------------------------------------------------------------------------------------
+
+
+def refresh_party(*, side: str, party_id: int) -> dict[str, Any]:
+    """Compute and store the list of one party, and write the job that patches its partners' lists."""
+    market = current_market({side: [party_id]})
+    if market is None or _has_outgrown(market):
+        return rematch_everybody()
+    lists = _recommend(market, side, [party_id])
+    with transaction.atomic():
+        stored = store_lists(market=market, lists=lists)
+        enqueue(
+            kind="matching.patch_partners",
+            key=f"patch:{side}:{party_id}",
+            args={"side": side, "party_id": party_id},
+            queue="compute",
+        )
+    return {"stored": stored, "candidates": int(lists.reasons_counts[0, 0]) if len(lists) else 0}
+
+
+def _has_outgrown(market: Market) -> bool:
+    """Whether the market is twice as large as the one that its model was fitted on."""
+    return len(market.stalls) + len(market.anchors) > 2 * max(market.run.parties_fitted, 10)
+
+
+def _recommend(
+    market: Market, side: str, ids: Sequence[int], progress: Progress | None = None
+) -> Recommendations:
+    return recommend(
+        market.model,
+        market.stalls,
+        market.anchors,
+        exclusions_for(side, ids),
+        side=Side(side),
+        subjects=np.asarray(sorted(ids), dtype=np.int64),
+        k=LIST_LENGTH,
+        progress=progress,
+    )
+
+
+def patch_partners(*, side: str, party_id: int, progress: Progress = _silent) -> dict[str, Any]:
+    """Compute anew the lists that hold this party or that it now belongs in."""
+    market = current_market({side: [party_id]})
+    if market is None:
+        return {"stored": 0}
+    other = Side(side).other.value
+    touched = touched_partners(market, side, party_id)
+    stored = 0
+    for start in range(0, len(touched), BLOCK):
+        block = touched[start : start + BLOCK]
+        stored += store_lists(market=market, lists=_recommend(market, other, block))
+        progress(start + len(block), len(touched))
+    return {"touched": len(touched), "stored": stored}
+
+
+def touched_partners(market: Market, side: str, party_id: int) -> list[int]:
+    """Return whose list holds the party, or has a last place that it beats, or has room for it."""
+    other = Side(side).other.value
+    rows = RecommendationList.objects.filter(side=other, superseded_at__isnull=True)
+    subjects, floors, holders = [], [], set()
+    needle = np.asarray([party_id], dtype=IDS).tobytes()
+    for subject_id, floor, partners in rows.values_list(
+        "subject_id", "floor_hundredths", "partner_ids"
+    ).iterator():
+        subjects.append(subject_id)
+        floors.append(floor)
+        data = bytes(partners)
+        if needle in data and party_id in np.frombuffer(data, dtype=IDS):
+            holders.add(subject_id)
+    scores = _scores_against(market, side, party_id)
+    reached = {
+        subject
+        for subject, floor in zip(subjects, floors, strict=True)
+        if scores.get(subject, -1) >= max(floor, 0)
+    }
+    unlisted = set(scores) - set(subjects)
+    return sorted(holders | reached | unlisted)
+
+
+def _scores_against(market: Market, side: str, party_id: int) -> dict[int, int]:
+    """Return the score (hundredths) of the party with every candidate of the other side."""
+    own, others = market.side(side), market.side(Side(side).other.value)
+    row = own.parties.rows_of([party_id])
+    if row[0] < 0:
+        return {}
+    me = own.parties.take(row)
+    pair = (me, others.parties) if side == "stall" else (others.parties, me)
+    codes = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other)
+    fit_rows = np.flatnonzero(codes.ravel() == 0)
+    mine = np.full(len(fit_rows), row[0], dtype=np.int64)
+    rows, columns = (mine, fit_rows) if side == "stall" else (fit_rows, mine)
+    points = mutual_scores(market.model, market.stalls, market.anchors, rows, columns) * 100
+    hundredths = np.rint(points * 100).astype(np.int64)
+    return dict(zip(others.parties.ids[fit_rows].tolist(), hundredths.tolist(), strict=True))
+
+
+# --- everybody ---------------------------------------------------------------------------------------
+
+
+def rematch_everybody(*, progress: Progress = _silent) -> dict[str, Any]:
+    """Fit the engine on the market as it is and store everybody's list; the new run then counts."""
+    snapshot, versions = read_snapshot()
+    model = fit(snapshot, Config(), seed=SEED)
+    run = EngineRun.objects.create(
+        fingerprint=run_fingerprint(model),
+        model=pack_model(model),
+        parties_fitted=len(snapshot.stalls) + len(snapshot.anchors),
+        details={"config": asdict(model.config), "seed": SEED, "as_of": snapshot.as_of},
+    )
+    market = market_of(run, model, snapshot, versions)
+    stored, checksum = _store_everybody(market, progress)
+    run.checksum, run.finished_at = checksum, timezone.now()
+    run.save(update_fields=["checksum", "finished_at", "updated_at", "part_codes", "base_hundredths"])
+    _request_changed_since(market)
+    return {"run": run.pk, "stored": stored, "checksum": checksum}
+
+
+def _store_everybody(market: Market, progress: Progress) -> tuple[int, str]:
+    """Store all lists of both sides block by block; return how many changed, and a digest of their bytes."""
+    total = len(market.stalls) + len(market.anchors)
+    done = stored = 0
+    digest = hashlib.sha256()
+    for side in ("stall", "anchor"):
+        ids = market.side(side).parties.ids
+        for start in range(0, len(ids), BLOCK):
+            lists = _recommend(market, side, ids[start : start + BLOCK].tolist())
+            stored += store_lists(market=market, lists=lists)
+            digest.update(lists.partner_ids.tobytes() + lists.parts.tobytes())
+            done += len(lists)
+            progress(done, total)
+    return stored, digest.hexdigest()
+
+
+def _request_changed_since(market: Market) -> None:
+    """Write jobs for the parties that changed while everybody's lists were computed."""
+    for side in ("stall", "anchor"):
+        changed = changed_ids(market.versions[side], read_versions(side)).tolist()
+        if changed:
+            with transaction.atomic():
+                request_refresh(side=side, ids=changed)
+
+
+# --- storing -----------------------------------------------------------------------------------------
+
+
+def store_lists(*, market: Market, lists: Recommendations) -> int:
+    """Replace the current lists of these subjects where they differ; return how many were replaced.
+
+    A list that was computed from a newer version of its subject is left alone.
+    """
+    _describe_run(market.run, lists)
+    for _ in range(_STORE_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _store_once(market, lists)
+        except IntegrityError:
+            continue  # another worker stored one of these lists in the same moment: compare again
+    with transaction.atomic():
+        return _store_once(market, lists)
+
+
+def _describe_run(run: EngineRun, lists: Recommendations) -> None:
+    """Note what reads the packed parts, once per run."""
+    if not run.part_codes:
+        run.part_codes = list(lists.part_codes)
+        run.base_hundredths = int(np.rint(lists.base * 100))
+        run.save(update_fields=["part_codes", "base_hundredths", "updated_at"])
+
+
+def _store_once(market: Market, lists: Recommendations) -> int:
+    side, now = lists.side.value, timezone.now()
+    versions = market.version_of(side, lists.subject_ids)
+    held = _current_lists(side, lists.subject_ids)
+    outdated: list[int] = []
+    fresh: list[RecommendationList] = []
+    for row, (subject_id, version) in enumerate(
+        zip(lists.subject_ids.tolist(), versions.tolist(), strict=True)
+    ):
+        packed = pack(lists, row)
+        old = held.get(subject_id)
+        if old is not None and (
+            old.subject_version > version or _is_same(old, packed, version, market.run.pk)
+        ):
+            continue
+        if old is not None:
+            outdated.append(old.pk)
+        fresh.append(
+            RecommendationList(
+                side=side,
+                subject_id=subject_id,
+                subject_version=version,
+                run=market.run,
+                computed_at=now,
+                ruled_out=lists.reasons(row),
+                **asdict(packed),
+            )
+        )
+    _supersede(outdated, now)
+    RecommendationList.objects.bulk_create(fresh, batch_size=500)
+    return len(fresh)
+
+
+def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, RecommendationList]:
+    current = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
+    found: dict[int, RecommendationList] = {}
+    for chunk in _chunks(subject_ids.tolist()):
+        found |= {row.subject_id: row for row in current.filter(subject_id__in=chunk)}
+    return found
+
+
+def _supersede(ids: Sequence[int], now: Any) -> None:
+    for chunk in _chunks(ids):
+        RecommendationList.objects.filter(pk__in=chunk).update(superseded_at=now)
+
+
+def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _is_same(old: RecommendationList, packed: PackedList, version: int, run_id: int) -> bool:
+    return (
+        old.subject_version == version
+        and old.run_id == run_id
+        and bytes(old.partner_ids) == packed.partner_ids
+        and bytes(old.scores) == packed.scores
+        and bytes(old.parts) == packed.parts
+        and bytes(old.confidences) == packed.confidences
+    )
+
+
+def forget_superseded_lists(*, hours: int = 24) -> int:
+    """Delete lists that were replaced longer ago than any cursor is kept; return how many."""
+    before = timezone.now() - timedelta(hours=hours)
+    return RecommendationList.objects.filter(superseded_at__lt=before).delete()[0]
