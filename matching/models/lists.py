@@ -19,6 +19,8 @@ class EngineRun(TimeStamped):
         help_text=_("Digest of code, schema, config, model, seed, libraries."),
     )
     details = models.JSONField(_("details"), default=dict)
+    model = models.BinaryField(help_text=_("The fitted model: plain arrays, no pickle."), editable=False)
+    parties_fitted = models.PositiveIntegerField(_("parties fitted on"), default=0)
     base_hundredths = models.IntegerField(
         _("base"), default=0, help_text=_("Score of the average pair, in hundredths.")
     )
@@ -45,6 +47,10 @@ class RecommendationList(Public):
     side = models.CharField(_("for"), max_length=6, choices=Side.choices)
     subject_id = models.BigIntegerField(_("subject"))
     run = models.ForeignKey(EngineRun, models.PROTECT, related_name="lists")
+    subject_version = models.BigIntegerField(
+        default=-1,
+        help_text=_("Version of the subject that was read; another one now means a newer list is due."),
+    )
     computed_at = models.DateTimeField(_("computed at"))
     superseded_at = models.DateTimeField(_("superseded at"), null=True, db_index=True)
     partner_ids = models.BinaryField()

@@ -176,11 +176,12 @@ def rematch_everybody(*, progress: Progress = _silent) -> dict[str, Any]:
     """Fit the engine on the market as it is and store everybody's list; the new run then counts."""
     snapshot, versions = read_snapshot()
     model = fit(snapshot, Config(), seed=SEED)
+    fingerprint = run_fingerprint(model, snapshot.as_of)
     run = EngineRun.objects.create(
-        fingerprint=run_fingerprint(model),
+        fingerprint=fingerprint["digest"],
         model=pack_model(model),
         parties_fitted=len(snapshot.stalls) + len(snapshot.anchors),
-        details={"config": asdict(model.config), "seed": SEED, "as_of": snapshot.as_of},
+        details=fingerprint | {"settings": asdict(model.config)},
     )
     market = market_of(run, model, snapshot, versions)
     stored, checksum = _store_everybody(market, progress)

@@ -159,7 +159,7 @@ def read_anchors(
 
 def _shared_columns(rows: Rows, vocabulary: engine.Vocabulary, past: PartyHistory) -> dict[str, Any]:
     ids = np.asarray([row["id"] for row in rows], dtype=np.int64)
-    today = town_today()
+    today, hours = town_today(), _hours(rows)
     return {
         "categories": _flags(rows, "categories", vocabulary.categories),
         "styles": _flags(rows, "styles", vocabulary.styles),
@@ -167,10 +167,11 @@ def _shared_columns(rows: Rows, vocabulary: engine.Vocabulary, past: PartyHistor
         "audience_age": _marginals(rows, "audience_age", AGE_BANDS),
         "audience_gender": _marginals(rows, "audience_gender", GENDERS),
         "audience_city_tier": _marginals(rows, "audience_city_tier", CITY_TIERS),
-        "hours": _hours(rows),
+        "hours": hours,
         "commission_rate": _numbers(rows, "commission_rate"),
         "slot_fee_cents": _numbers(rows, "slot_fee_cents"),
-        "capacity": _numbers(rows, "weekly_capacity") * HORIZON_WEEKS,
+        # The engine reads a week without any free hour as "not said"; who offers none has no capacity.
+        "capacity": _numbers(rows, "weekly_capacity") * HORIZON_WEEKS * hours.any(axis=1),
         "days_since_joined": [(today - row["created_at"].date()).days for row in rows],
         **past.columns(ids),
     }

@@ -1,0 +1,23 @@
+"""The wiring diagram of matching: which fact becomes which job, in its transaction (layer: receivers)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.signals import profile_changed
+from matching.services.recommendations import request_refresh
+from matching.signals import pair_changed
+
+
+@receiver(profile_changed, dispatch_uid="matching.profile_changed")
+def on_profile_changed(*, side: str, ids: Sequence[int], actor: Any = None, **_: Any) -> None:
+    """A changed party gets a new list, and so do the partners it touches."""
+    request_refresh(side=side, ids=ids, actor=actor)
+
+
+@receiver(pair_changed, dispatch_uid="matching.pair_changed")
+def on_pair_changed(*, stall_id: int, anchor_id: int, **_: Any) -> None:
+    """A reaction, rule or match leaves a gap in both lists, or closes one."""
+    request_refresh(side="stall", ids=[stall_id])
+    request_refresh(side="anchor", ids=[anchor_id])

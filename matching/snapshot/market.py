@@ -1,0 +1,197 @@
+"""The encoded market of the current engine run, kept warm in each process (layer: snapshot).
+
+Every use compares the versions of all parties with the rows (one narrow query a side) and reads again only
+what changed, so no clock, message or other process is needed to be up to date.
+"""
+
+import io
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db.models import F
+from numpy.typing import NDArray
+
+from accounts.models import Anchor, Stall
+from matching.engine.model import Encoded, Model
+from matching.engine.pipeline import encode
+from matching.engine.types import Exclusions, Parties, Snapshot
+from matching.models import EngineRun
+from matching.snapshot.exclusions import read_exclusions
+from matching.snapshot.history import histories
+from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
+from matchmaker.core.weeks import town_today
+
+SIDES = ("stall", "anchor")
+_CHUNK = 500  # ids per query: SQLite and plans dislike longer lists
+
+Versions = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Market:
+    """One consistent view: the run, its model, and both sides encoded with it."""
+
+    run: EngineRun
+    model: Model
+    stalls: Encoded
+    anchors: Encoded
+    versions: Mapping[str, Versions]
+    day: date
+
+    def side(self, side: str) -> Encoded:
+        """Return the encoded parties of `side`."""
+        return self.stalls if side == "stall" else self.anchors
+
+    def version_of(self, side: str, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the version that each of these parties had when it was read."""
+        known, versions = self.versions[side]
+        at = np.searchsorted(known, ids)
+        return versions[at]
+
+
+_lock = threading.Lock()
+_current: Market | None = None
+
+
+def current_run() -> EngineRun | None:
+    """Return the run whose model scores now: the newest finished one."""
+    return EngineRun.objects.filter(finished_at__isnull=False).order_by("-pk").first()
+
+
+def current_market(touched: Mapping[str, Iterable[int]] | None = None) -> Market | None:
+    """Return the market as of now, or None before the first run.
+
+    `touched` names parties by side whose history (not profile) changed and must be read again.
+    """
+    global _current
+    run = current_run()
+    if run is None:
+        return None
+    with _lock:
+        if _current is None or _current.run.pk != run.pk or _current.day != town_today():
+            _current = _load(run)
+        else:
+            _current = _refresh(_current, touched or {})
+        return _current
+
+
+def forget_market() -> None:
+    """Drop the market of this process (tests, memory)."""
+    global _current
+    with _lock:
+        _current = None
+
+
+def read_snapshot() -> tuple[Snapshot, dict[str, Versions]]:
+    """Return the whole market as rows say now, with the versions that were read."""
+    versions = {side: read_versions(side) for side in SIDES}
+    words = read_vocabulary()
+    stalls = read_stalls(words, past=histories("stall"))
+    anchors = read_anchors(words, past=histories("anchor"))
+    snapshot = Snapshot(words, stalls, anchors, read_exclusions(), as_of=town_today().isoformat())
+    return snapshot, {
+        side: _aligned(versions[side], p) for side, p in (("stall", stalls), ("anchor", anchors))
+    }
+
+
+def read_versions(side: str) -> Versions:
+    """Return all ids of `side`, ascending, and their versions; a stall's counts its merchant's too."""
+    if side == "stall":
+        rows = Stall.objects.order_by("pk").values_list("pk", F("version") + F("merchant__version"))
+    else:
+        rows = Anchor.objects.order_by("pk").values_list("pk", "version")
+    table = np.fromiter((number for row in rows for number in row), dtype=np.int64).reshape(-1, 2)
+    return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
+
+
+def _aligned(versions: Versions, parties: Parties) -> Versions:
+    """Return the versions of exactly these parties; one that appeared in between counts as never read."""
+    ids, numbers = versions
+    at = np.minimum(np.searchsorted(ids, parties.ids), max(len(ids) - 1, 0))
+    held = numbers[at] if len(ids) else np.zeros(len(parties), dtype=np.int64)
+    same = ids[at] == parties.ids if len(ids) else np.zeros(len(parties), dtype=np.bool_)
+    return parties.ids, np.where(same, held, -1)
+
+
+def market_of(run: EngineRun, model: Model, snapshot: Snapshot, versions: Mapping[str, Versions]) -> Market:
+    """Return the market of a snapshot encoded with `model`, and keep it as this process's current one."""
+    global _current
+    market = Market(
+        run, model, encode(model, snapshot.stalls), encode(model, snapshot.anchors), versions, town_today()
+    )
+    with _lock:
+        _current = market
+    return market
+
+
+def _load(run: EngineRun) -> Market:
+    model = unpack_model(bytes(run.model))
+    versions = {side: read_versions(side) for side in SIDES}
+    stalls = read_stalls(model.vocabulary, past=histories("stall"))
+    anchors = read_anchors(model.vocabulary, past=histories("anchor"))
+    held = {side: _aligned(versions[side], p) for side, p in (("stall", stalls), ("anchor", anchors))}
+    return Market(run, model, encode(model, stalls), encode(model, anchors), held, town_today())
+
+
+def _refresh(market: Market, touched: Mapping[str, Iterable[int]]) -> Market:
+    stalls, stall_versions = _refreshed_side(market, "stall", touched.get("stall", ()))
+    anchors, anchor_versions = _refreshed_side(market, "anchor", touched.get("anchor", ()))
+    versions = {"stall": stall_versions, "anchor": anchor_versions}
+    return Market(market.run, market.model, stalls, anchors, versions, market.day)
+
+
+def _refreshed_side(market: Market, side: str, touched: Iterable[int]) -> tuple[Encoded, Versions]:
+    """Return one side with every changed or touched party read and encoded again."""
+    ids, versions = read_versions(side)
+    known, held = market.versions[side]
+    stale = set(changed_ids((known, held), (ids, versions)).tolist()) | (set(touched) & set(ids.tolist()))
+    encoded = market.side(side)
+    if not stale:
+        return encoded, market.versions[side]
+    fresh = _read_side(market.model, side, sorted(stale))
+    return encoded.replace_rows(encode(market.model, fresh), market.model), (ids, versions)
+
+
+def changed_ids(before: Versions, now: Versions) -> NDArray[np.int64]:
+    """Return the ids that are new in `now` or have another version there; nothing is ever deleted."""
+    ids, versions = now
+    if not len(before[0]):
+        return ids
+    at = np.minimum(np.searchsorted(before[0], ids), len(before[0]) - 1)
+    return ids[(before[0][at] != ids) | (before[1][at] != versions)]
+
+
+def _read_side(model: Model, side: str, ids: list[int]) -> Parties:
+    read = read_stalls if side == "stall" else read_anchors
+    chunks = [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
+    parts = [read(model.vocabulary, chunk, past=histories(side, chunk)) for chunk in chunks]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.concat(part)
+    return whole
+
+
+def exclusions_for(side: str, ids: Iterable[int]) -> Exclusions:
+    """Return the excluded pairs of these parties of `side` with anybody."""
+    chosen = list(ids)
+    if len(chosen) > _CHUNK:
+        return read_exclusions()
+    return read_exclusions(chosen, None) if side == "stall" else read_exclusions(None, chosen)
+
+
+def pack_model(model: Model) -> bytes:
+    """Return the model as one compressed file of plain arrays."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = model.to_arrays()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def unpack_model(data: bytes) -> Model:
+    """The inverse of `pack_model`; refuses anything pickled."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return Model.from_arrays(dict(arrays))

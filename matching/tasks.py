@@ -1,0 +1,38 @@
+"""What matching does in the background: handlers take ids and make one service call (layer: tasks)."""
+
+from typing import Any
+
+from celery import shared_task
+
+from jobs.registry import Run, handles
+from matching.services import recommendations
+
+
+@handles("matching.refresh_party")
+def refresh_party(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
+    """Bring one party's list up to date."""
+    return recommendations.refresh_party(side=side, party_id=party_id)
+
+
+@handles("matching.patch_partners")
+def patch_partners(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
+    """Bring the lists that this party touches up to date."""
+    return recommendations.patch_partners(side=side, party_id=party_id, progress=run.progress)
+
+
+@handles("matching.rematch")
+def rematch(run: Run) -> dict[str, Any]:
+    """Compute everybody's lists."""
+    return recommendations.rematch_everybody(progress=run.progress)
+
+
+@shared_task(name="matching.tasks.forget_superseded_lists")
+def forget_superseded_lists() -> None:
+    """Delete lists that no cursor reads any more."""
+    recommendations.forget_superseded_lists()
+
+
+@shared_task(name="matching.tasks.rematch_nightly")
+def rematch_nightly() -> None:
+    """Ask for a fresh fit of the engine and everybody's lists."""
+    recommendations.request_rematch()
