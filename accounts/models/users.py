@@ -28,6 +28,20 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, phone: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(phone, password, **fields | {"is_staff": True, "is_superuser": True})
 
+    def unfinished_sign_ups(self) -> models.QuerySet["User"]:
+        """Sign-ups whose phone was never proved and that nobody has built on: they count as nobody."""
+        return self.filter(
+            phone_verified_at=None, last_login=None, is_active=True,
+            is_staff=False, is_superuser=False, memberships=None,
+        )  # fmt: skip
+
+    def of_phone(self, phone: str) -> "User | None":
+        """The user of an E.164 phone, unless it is an unfinished sign-up."""
+        user = self.filter(phone=phone).first()
+        if user and self.unfinished_sign_ups().filter(pk=user.pk).exists():
+            return None
+        return user
+
     def get_by_natural_key(self, username: str | None) -> "User":
         try:
             phone = normalize_phone(username or "")
@@ -65,7 +79,7 @@ class User(AbstractBaseUser, PermissionsMixin, Public, TimeStamped):
 
 
 class DeviceToken(Public, TimeStamped):
-    """One row per signed-in device; only a digest of its token is kept. No user: the sign-in is not finished."""
+    """One row per signed-in device; only a digest of its token is kept. No user: the sign-in goes on."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="devices")
     digest = models.CharField(max_length=64, unique=True, editable=False)

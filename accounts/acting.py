@@ -1,0 +1,55 @@
+"""For which party somebody acts: `me` in the addresses of the API (layer: faces)."""
+
+import uuid
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+
+from accounts.models import Anchor, Membership, Merchant
+from matchmaker.core.errors import InvalidInput, NotFound
+
+PARTY_HEADER = "X-Party"
+
+
+def acting_merchant(request: Request) -> Merchant:
+    """The merchant that the asker acts for: the only one, or the one that `X-Party` names.
+
+    Raises NotFound (`no_party`) without one, InvalidInput (`party_ambiguous`) when the header is needed.
+    """
+    memberships = _memberships(request).filter(merchant__archived_at=None, merchant__isnull=False)
+    merchant = _only(request, memberships.select_related("merchant"), "merchant").merchant
+    assert merchant is not None  # noqa: S101 (the filter above)
+    return merchant
+
+
+def acting_anchor(request: Request) -> Anchor:
+    """The anchor that the asker acts for, found like `acting_merchant`."""
+    memberships = _memberships(request).filter(anchor__archived_at=None, anchor__isnull=False)
+    anchor = _only(request, memberships.select_related("anchor"), "anchor").anchor
+    assert anchor is not None  # noqa: S101 (the filter above)
+    return anchor
+
+
+def _memberships(request: Request) -> QuerySet[Membership]:
+    return Membership.objects.filter(user=request.user).order_by("pk")
+
+
+def _only(request: Request, memberships: QuerySet[Membership], kind: str) -> Membership:
+    named = request.headers.get(PARTY_HEADER, "").strip()
+    if named:
+        memberships = memberships.filter(**{f"{kind}__public_id": _party_id(named)})
+    found = list(memberships[:2])
+    if not found:
+        raise NotFound(_("You act for no such party."), code="no_party")
+    if len(found) > 1:
+        message = _("You act for several parties. Name one in the header X-Party.")
+        raise InvalidInput(message, code="party_ambiguous")
+    return found[0]
+
+
+def _party_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise InvalidInput(_("X-Party is the id of a party."), code="invalid_party") from error

@@ -1,0 +1,66 @@
+"""How often somebody may try to get in; counted before any password is hashed (layer: services)."""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from rest_framework.throttling import BaseThrottle
+
+from jobs.throttle import check_rate
+
+QUARTER, HOUR = 15 * 60, 60 * 60
+
+
+class Per(Enum):
+    """What a limit counts by."""
+
+    PHONE = "phone"
+    ADDRESS = "ip"
+    TOKEN = "token"  # noqa: S105 (a word)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `count` tries of `name` per phone, address or token in `seconds`."""
+
+    name: str
+    per: Per
+    count: int
+    seconds: int
+
+
+# A town shares few addresses: the limits by address stop machines, not a market hall at opening time.
+LOGIN = (Limit("login", Per.PHONE, 10, QUARTER), Limit("login", Per.ADDRESS, 100, QUARTER))
+SMS = (Limit("sms", Per.PHONE, 5, HOUR), Limit("sms", Per.ADDRESS, 60, HOUR))
+# allauth counts three wrong codes in the session, which parallel tries outrun; this count they cannot.
+CODE = (Limit("code", Per.TOKEN, 5, QUARTER), Limit("code", Per.ADDRESS, 100, QUARTER))
+PASSWORD = (Limit("password", Per.TOKEN, 10, QUARTER), Limit("password", Per.ADDRESS, 100, QUARTER))
+RESEND = (Limit("resend", Per.TOKEN, 2, QUARTER), Limit("sms", Per.ADDRESS, 60, HOUR))
+
+
+def check_limits(limits: Iterable[Limit], request: HttpRequest, *, phone: str = "", token: str = "") -> None:
+    """Count one try against each limit; raise TooManyRequests at the first that is used up."""
+    values = {Per.PHONE: phone, Per.ADDRESS: address_of(request), Per.TOKEN: token}
+    for limit in limits:
+        value = values[limit.per]
+        if value:
+            check_rate(_key(limit, value), limit=limit.count, per_seconds=limit.seconds)
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the asker's address behind the trusted proxies; of IPv6 the /64 that one household holds."""
+    address = str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+
+
+def _key(limit: Limit, value: str) -> str:
+    """A keyed digest: counts must not be a list of phones and addresses."""
+    digest = salted_hmac("accounts.limits", value, algorithm="sha256").hexdigest()[:40]
+    return f"{limit.name}:{limit.per.value}:{digest}"
