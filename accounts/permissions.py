@@ -1,11 +1,15 @@
 """Who may use a view at all; whose rows they see is decided by selectors (layer: faces)."""
 
+from typing import TYPE_CHECKING
+
 from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.models import ApiToken
+
+if TYPE_CHECKING:  # the views module loads the default permissions, which are in here
+    from rest_framework.views import APIView
 
 
 class HasScope(BasePermission):
@@ -16,7 +20,7 @@ class HasScope(BasePermission):
 
     message = _("This token lacks the scope for it.")
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not isinstance(request.auth, ApiToken):
             return True
         method = "GET" if request.method in ("HEAD", "OPTIONS") else str(request.method)
@@ -29,5 +33,5 @@ class IsTownStaff(BasePermission):
 
     message = _("This is for staff of the town.")
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return bool(request.user and request.user.is_authenticated and request.user.is_staff)

@@ -8,7 +8,19 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.codes import Codes, ReferenceBook, ReferenceItem
-from accounts.models import Anchor, CalendarException, Category, Language, Merchant, Reference, Region, Stall, Style, User, Zone
+from accounts.models import (
+    Anchor,
+    CalendarException,
+    Category,
+    Language,
+    Merchant,
+    Reference,
+    Region,
+    Stall,
+    Style,
+    User,
+    Zone,
+)
 from matchmaker.core.errors import NotFound
 
 # Reference data changes by migration or by staff; a minute late is no harm, a query per card would be.

@@ -12,7 +12,13 @@ from accounts.validation.fields import Columns, Context, Field, Form, Rule
 from accounts.validation.hours import exceptions, weekly_hours
 from accounts.validation.identity import age_rule, credit_code, id_number, id_rule, licence_end
 from accounts.validation.references import code_of, codes_of
-from accounts.validation.shares import MAX_FOLLOWERS, platform_accounts, price_shares, shares_of, spread_accounts
+from accounts.validation.shares import (
+    MAX_FOLLOWERS,
+    platform_accounts,
+    price_shares,
+    shares_of,
+    spread_accounts,
+)
 from matchmaker.core.money import yuan
 from matchmaker.core.weeks import town_today
 

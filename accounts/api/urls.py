@@ -1,0 +1,25 @@
+"""Paths of accounts under /api/v1/ (layer: faces)."""
+
+from django.urls import path
+
+from accounts.api import access_urls
+from accounts.api.anchors import Anchors, MyAnchor, MyCalendar
+from accounts.api.merchants import Merchants, MyMerchant
+from accounts.api.reference import PriceBins, ReferenceList
+from accounts.api.stalls import OneStall, Stalls
+
+urlpatterns = [
+    *access_urls.urlpatterns,
+    path("merchants/", Merchants.as_view(), name="merchants"),
+    path("merchants/me/", MyMerchant.as_view(), name="my-merchant"),
+    path("stalls/", Stalls.as_view(), name="stalls"),
+    path("stalls/<uuid:stall_id>/", OneStall.as_view(), name="stall"),
+    path("anchors/", Anchors.as_view(), name="anchors"),
+    path("anchors/me/", MyAnchor.as_view(), name="my-anchor"),
+    path("anchors/me/calendar/", MyCalendar.as_view(), name="my-calendar"),
+    path("price-bins/", PriceBins.as_view(), name="price-bins"),
+    *(
+        path(f"{kind}/", ReferenceList.as_view(kind=kind), name=kind)
+        for kind in ("categories", "styles", "zones", "regions", "languages")
+    ),
+]
