@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from matching.engine.config import Config
 from matching.engine.errors import EngineError
 from matching.engine.types import (
-    HOURS_A_WEEK, BoolArray, Exclusions, IntArray, Parties, Rule, Side, StreamingPermit, rows_of,
+    HOURS_A_WEEK,
+    BoolArray,
+    Exclusions,
+    IntArray,
+    Parties,
+    Rule,
+    Side,
+    StreamingPermit,
+    rows_of,
 )
 
 Codes = NDArray[np.uint8]

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from matching.engine.config import Config
 from matching.engine.errors import EngineError
 from matching.engine.types import (
-    PRICE_BINS, Arrays, BoolArray, Float32Array, FloatArray, IntArray, Parties, Side, Vocabulary,
+    PRICE_BINS,
+    Arrays,
+    BoolArray,
+    Float32Array,
+    FloatArray,
+    IntArray,
+    Parties,
+    Side,
+    Vocabulary,
 )
 
 _HOURS_A_BLOCK = 4
@@ -151,12 +159,12 @@ def _region(encoder: Encoder, parties: Parties) -> Float32Array:
 
 def _root_shares(shares: Float32Array) -> Float32Array:
     # NaN rows are set to zero by the caller; a negative share is not a share.
-    return np.sqrt(np.where(shares < 0, np.nan, shares)).astype(np.float32)
+    return _floats(np.sqrt(np.where(shares < 0, np.nan, shares)))
 
 
 def _hours(encoder: Encoder, parties: Parties) -> Float32Array:
     blocks = parties.hours.reshape(len(parties), -1, _HOURS_A_BLOCK)
-    return blocks.sum(axis=2).astype(np.float32)
+    return _floats(blocks.sum(axis=2))
 
 
 def _text(encoder: Encoder, parties: Parties) -> Float32Array:

@@ -17,7 +17,13 @@ from matching.engine.config import Config, config_from
 from matching.engine.encoding import Encoder
 from matching.engine.errors import EngineError
 from matching.engine.scoring import (
-    ANCHOR_DECIDES, STALL_DECIDES, Prior, completion_logit, hinge_values, single_logits, singles_of,
+    ANCHOR_DECIDES,
+    STALL_DECIDES,
+    Prior,
+    completion_logit,
+    hinge_values,
+    single_logits,
+    singles_of,
 )
 from matching.engine.types import Arrays, Float32Array, FloatArray, Parties, Vocabulary
 
@@ -112,9 +118,13 @@ class Encoded:
         """A copy in which rows of `other` stand for rows with the same id, new ids put in their place."""
         if not self.model_digest == other.model_digest == model.digest:
             raise EngineError("model: rows encoded by different models cannot be mixed")
-        kept = ~np.isin(self.parties.ids, other.parties.ids)
-        ids = np.concatenate([self.parties.ids[kept], other.parties.ids])
-        vectors = np.concatenate([self.vectors[kept], other.vectors])[np.argsort(ids, kind="stable")]
+        rows = self.parties.rows_of(other.parties.ids)
+        old, new = rows >= 0, rows < 0
+        vectors = self.vectors.copy()
+        vectors[rows[old]] = other.vectors[old]
+        if new.any():
+            places = np.searchsorted(self.parties.ids, other.parties.ids[new])
+            vectors = np.insert(vectors, places, other.vectors[new], axis=0)
         return Encoded.of(model, self.parties.replace_rows(other.parties), vectors)
 
     def to_arrays(self) -> Arrays:

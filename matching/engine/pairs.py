@@ -11,7 +11,14 @@ import numpy as np
 from matching.engine.encoding import BLOCKS
 from matching.engine.model import Encoded, Model
 from matching.engine.scoring import (
-    ANCHOR_DECIDES, COMPLETED, HINGES, PART_CODES, STALL_DECIDES, hinge_features, sigmoid, singles_of,
+    ANCHOR_DECIDES,
+    COMPLETED,
+    HINGES,
+    PART_CODES,
+    STALL_DECIDES,
+    hinge_features,
+    sigmoid,
+    singles_of,
 )
 from matching.engine.types import FloatArray, IntArray, Side
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 THREADS = min(2, os.cpu_count() or 1)
 _Block = TypeVar("_Block")

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from matching.engine import explain as explaining
 from matching.engine.candidates import ruled_out
@@ -20,7 +20,14 @@ from matching.engine.model import Encoded, Model
 from matching.engine.retrieval import Progress, Query, top_k
 from matching.engine.scoring import HINGES, PART_CODES, SINGLES, fit_prior
 from matching.engine.types import (
-    BoolArray, Exclusions, FloatArray, IntArray, PairExplanations, Parties, Recommendations, Side,
+    BoolArray,
+    Exclusions,
+    FloatArray,
+    IntArray,
+    PairExplanations,
+    Parties,
+    Recommendations,
+    Side,
     Snapshot,
 )
 

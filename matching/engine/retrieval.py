@@ -21,10 +21,18 @@ from matching.engine.pairs import mutual_scores
 from matching.engine.parallel import run_blocks, spans
 from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES
 from matching.engine.types import (
-    BoolArray, Exclusions, Float32Array, FloatArray, IntArray, Rule, Side, rows_of,
+    BoolArray,
+    Exclusions,
+    Float32Array,
+    FloatArray,
+    IntArray,
+    Rule,
+    Side,
+    rows_of,
 )
 
 Progress = Callable[[int, int], None]
+Cells = tuple[IntArray, IntArray, Codes]
 _SUBJECTS = 256
 _TILE_CELLS = 256 * 2048
 # float32 scores are within 3e-5 of the float64 ones (tests/engine/test_retrieval.py measures it).
@@ -62,7 +70,7 @@ class _Market:
     query: Query
     partner_codes: Codes  # [partners]
     partners: IntArray | None  # rows worth visiting, None for all
-    listed: tuple[IntArray, IntArray, Codes]  # subject rows ascending, partner rows, codes
+    listed: Cells  # subject rows ascending, partner rows, codes
 
     @property
     def subjects(self) -> Encoded:
@@ -108,7 +116,10 @@ def _prepare(
         hidden = rows_of(others.parties.ids, query.without_ids)
         shown[hidden[hidden >= 0]] = False
     codes[(codes == 0) & ~shown] = Rule.FILTERED
-    stall_rows, anchor_rows, listed = listed_cells(exclusions, stalls.parties.ids, anchors.parties.ids)
+    listed_of_subjects = _of_subjects(exclusions, stalls, anchors, query)
+    stall_rows, anchor_rows, listed = listed_cells(
+        listed_of_subjects, stalls.parties.ids, anchors.parties.ids
+    )
     mine, theirs = (stall_rows, anchor_rows) if query.side is Side.STALL else (anchor_rows, stall_rows)
     order = np.argsort(mine, kind="stable")
     left = np.flatnonzero(codes == 0)
@@ -120,6 +131,16 @@ def _prepare(
     )
 
 
+def _of_subjects(exclusions: Exclusions, stalls: Encoded, anchors: Encoded, query: Query) -> Exclusions:
+    """The exclusions that touch a subject; sorting all of them would cost one asker more than the scan."""
+    if query.side is Side.STALL:
+        mine, ids = exclusions.stall_ids, stalls.parties.ids[query.subject_rows]
+    else:
+        mine, ids = exclusions.anchor_ids, anchors.parties.ids[query.subject_rows]
+    kept = np.isin(mine, ids)
+    return Exclusions(exclusions.stall_ids[kept], exclusions.anchor_ids[kept], exclusions.codes[kept])
+
+
 # --- one block of subjects ----------------------------------------------------------------------------
 
 
@@ -128,11 +149,12 @@ def _block(market: _Market, subjects: IntArray) -> tuple[IntArray, Any]:
     own = party_codes(market.subjects.rules.at(subjects), as_partner=False)
     counts = _party_counts(own, market.partner_codes)
     shortlist = _Shortlist(market.query.k, len(subjects))
+    cells = _listed_in(market, subjects)
     if np.any(own == 0):
         visited = len(market.others) if market.partners is None else len(market.partners)
         for at in spans(visited, max(1, _TILE_CELLS // len(subjects))):
             partners = at if market.partners is None else market.partners[at]
-            _visit(market, subjects, partners, own, counts, shortlist)
+            _visit(market, subjects, partners, own, cells, counts, shortlist)
     counts[:, 0] = len(market.others) - counts[:, 1:].sum(axis=1)
     return _ranked(market, subjects, shortlist), counts
 
@@ -148,13 +170,13 @@ def _party_counts(own: Codes, partner_codes: Codes) -> Any:
 
 
 def _visit(
-    market: _Market, subjects: IntArray, partners: slice | IntArray, own: Codes, counts: Any,
+    market: _Market, subjects: IntArray, partners: slice | IntArray, own: Codes, cells: Cells, counts: Any,
     shortlist: _Shortlist,
 ) -> None:
     """Score one tile and offer what is eligible to the shortlist."""
     partner_rows = np.arange(len(market.others))[partners]
     alive = (own == 0)[:, None] & (market.partner_codes[partners] == 0)[None, :]
-    _strike_listed(market, subjects, partner_rows, alive, counts)
+    _strike_listed(cells, partner_rows, alive, counts)
     is_stall = market.query.side is Side.STALL
     stall_index, anchor_index = (subjects, partners) if is_stall else (partners, subjects)
     # Rows are stalls: the tile lies on its side when anchors ask.
@@ -169,19 +191,24 @@ def _visit(
     shortlist.offer(scores if is_stall else scores.T, partner_rows)
 
 
-def _strike_listed(
-    market: _Market, subjects: IntArray, partner_rows: IntArray, alive: BoolArray, counts: Any
-) -> None:
-    """Clear the cells that people or staff have taken out."""
+def _listed_in(market: _Market, subjects: IntArray) -> Cells:
+    """The listed pairs of a block: local subject numbers, partner rows, codes."""
     mine, theirs, codes = market.listed
     starts, stops = np.searchsorted(mine, subjects), np.searchsorted(mine, subjects, side="right")
-    for row in np.flatnonzero(stops > starts):
-        cells = slice(starts[row], stops[row])
-        columns = rows_of(partner_rows, theirs[cells])
-        hit = columns >= 0
-        hit[hit] = alive[row, columns[hit]]
-        alive[row, columns[hit]] = False
-        np.add.at(counts[row], codes[cells][hit], 1)
+    local = np.repeat(np.arange(len(subjects)), stops - starts)
+    offsets = np.arange(len(local)) - np.repeat(np.cumsum(stops - starts) - (stops - starts), stops - starts)
+    at = starts[local] + offsets
+    return local, theirs[at], codes[at]
+
+
+def _strike_listed(cells: Cells, partner_rows: IntArray, alive: BoolArray, counts: Any) -> None:
+    """Clear the cells of a tile that people or staff have taken out."""
+    local, partners, codes = cells
+    columns = rows_of(partner_rows, partners)
+    hit = columns >= 0
+    hit[hit] = alive[local[hit], columns[hit]]
+    alive[local[hit], columns[hit]] = False
+    np.add.at(counts, (local[hit], codes[hit]), 1)
 
 
 def _ranked(market: _Market, subjects: IntArray, shortlist: _Shortlist) -> IntArray:
@@ -198,6 +225,16 @@ def _ranked(market: _Market, subjects: IntArray, shortlist: _Shortlist) -> IntAr
     best = rank < market.query.k
     out[local[best], rank[best]] = partners[best]
     return out
+
+
+def _reached_by(scores: Float32Array, k: int) -> Float32Array:
+    """A value that at least k partners of each subject reach, near the k-th best."""
+    best = scores
+    # The k-th best of the maxima of disjoint groups is reached by k partners, and is cheaper to find.
+    while best.shape[1] >= 16 * k:
+        half = best.shape[1] // 2
+        best = np.maximum(best[:, :half], best[:, half : 2 * half])
+    return np.asarray(np.partition(best, best.shape[1] - k, axis=1)[:, -k])
 
 
 def _ranks(groups: IntArray) -> IntArray:
@@ -224,8 +261,7 @@ class _Shortlist:
     def offer(self, scores: Float32Array, partner_rows: IntArray) -> None:
         """Keep of a tile [subjects, partners] what reaches the floor; ineligible is 0."""
         if not self.held and scores.shape[1] > 2 * self.k:
-            kth = np.partition(scores, scores.shape[1] - self.k, axis=1)[:, -self.k]
-            np.maximum(self.floor, kth * (1 - _MARGIN), out=self.floor)
+            self.floor = _reached_by(scores, self.k) * (1 - _MARGIN)
         hits = scores >= np.maximum(self.floor, np.finfo(np.float32).tiny)[:, None]
         local, columns = np.nonzero(hits)
         self.held.append((local, partner_rows[columns], scores[local, columns]))

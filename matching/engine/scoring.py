@@ -94,7 +94,8 @@ HINGES: tuple[Hinge, ...] = (
     Hinge("moq", 0.0, 0, 1, ("moq",), _amount("moq", -1), _amount("moq", -1)),
     Hinge("stock", 0.0, 0, 1, ("stock_depth",), _amount("stock_depth", 1), _amount("stock_depth", 1)),
     Hinge(
-        "restock", 0.5, 0, 1, ("restock_days",), _amount("restock_days", -1, 2), _amount("restock_days", -1, 2)
+        "restock", 0.5, 0, 1, ("restock_days",),
+        _amount("restock_days", -1, 2), _amount("restock_days", -1, 2),
     ),
     Hinge("return_rate", 0.5, 0, 1, ("return_rate",), _return_rate, _return_rate),
     Hinge(
@@ -176,17 +177,20 @@ def singles_of(side: Side) -> tuple[Single, ...]:
     return tuple(single for single in SINGLES if single.side is side)
 
 
-PART_CODES: tuple[str, ...] = tuple(
-    dict.fromkeys([b.part for b in BLOCKS] + [h.part for h in HINGES] + [s.part for s in SINGLES])
+_FEATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *((block.part, block.columns) for block in BLOCKS),
+    *((hinge.part, hinge.columns) for hinge in HINGES),
+    *((single.part, single.columns) for single in SINGLES),
 )
+PART_CODES: tuple[str, ...] = tuple(dict.fromkeys(part for part, _ in _FEATURES))
 # Which columns of `Parties` a part was computed from, for the facts that a reason names.
 PART_COLUMNS: dict[str, tuple[str, ...]] = {
     part: tuple(
         dict.fromkeys(
             column
-            for feature in (*BLOCKS, *HINGES, *SINGLES)
-            if feature.part == part
-            for column in feature.columns
+            for feature_part, columns in _FEATURES
+            if feature_part == part
+            for column in columns
         )
     )
     for part in PART_CODES
