@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -40,8 +40,6 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     known = _as_known(error)
     if known is None:
         return None
-    if transaction.get_connection().in_atomic_block:
-        transaction.set_rollback(True)
     if isinstance(known, DomainError):
         headers = {"Retry-After": "5"} if known.status == 503 else {}
         headers |= known.extra.pop("headers", {})  # type: ignore[arg-type]
