@@ -5,12 +5,13 @@ import uuid
 import numpy as np
 
 from matching.models import RecommendationList
+from matching.packing import IDS, SCORES
 
 
 def scores_in(row: RecommendationList) -> dict[int, tuple[int, int]]:
     """Return partner id -> (rank from 1, score in hundredths) of one stored list."""
-    partners = np.frombuffer(bytes(row.partner_ids), dtype="<i8").tolist()
-    scores = np.frombuffer(bytes(row.scores), dtype="<i4").tolist()
+    partners = np.frombuffer(bytes(row.partner_ids), dtype=IDS).tolist()
+    scores = np.frombuffer(bytes(row.scores), dtype=SCORES).tolist()
     ranked = zip(partners, scores, strict=True)
     return {partner: (rank, score) for rank, (partner, score) in enumerate(ranked, start=1)}
 

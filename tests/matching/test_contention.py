@@ -1,0 +1,137 @@
+"""Several hands at one barrier: exactly one gets the last of anything, on SQLite and PostgreSQL alike."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from matching.models import AnchorHour, Booking, Match, MatchEvent, Session, StallHour, WeekLoad
+from matching.services.events import hash_of
+from matching.services.matches import accept_match, approve_match, propose_match, reject_match
+from matching.services.quota import count_proposal, proposals_left
+from matchmaker.core.errors import DomainError
+from tests.matching.market import (
+    agreed,
+    make_anchor,
+    make_staff,
+    make_stall,
+    member_of,
+    proposed,
+    session,
+    terms,
+)
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.serial,
+]
+CONTENDERS = [2, 4, 8]
+
+
+def at_once(*calls):
+    """Run all calls from threads that start together; return a count of "ok" and of the codes of refusals."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call):
+        try:
+            barrier.wait(10)
+            call()
+            return "ok"
+        except DomainError as error:
+            return error.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return Counter(pool.map(run, calls))
+
+
+def accepting(match):
+    actor = member_of(match.anchor)
+    return lambda: accept_match(actor=actor, match=match)
+
+
+@pytest.mark.parametrize("contenders", CONTENDERS)
+def test_the_last_weekly_place_of_an_anchor(contenders):
+    anchor = make_anchor(weekly_capacity=1)
+    matches = [proposed(make_stall(), anchor, session(hour=2 * n, length=1)) for n in range(contenders)]
+    # Who comes late finds the week full by the rule or by the counter, and is refused either way.
+    outcomes = at_once(*(accepting(match) for match in matches))
+    assert outcomes == {"ok": 1, "capacity_full": contenders - 1}
+    load = WeekLoad.objects.get(side="anchor", party_id=anchor.pk)
+    assert (load.used, Booking.objects.count(), AnchorHour.objects.count()) == (1, 1, 1)
+    assert Match.objects.filter(status="agreed").count() == 1
+
+
+@pytest.mark.parametrize("contenders", CONTENDERS)
+def test_the_last_place_of_a_mixed_session(contenders):
+    anchor = make_anchor(weekly_capacity=20)
+    mixed = session(mode="mixed", places=3)
+    agreed(make_stall(), anchor, mixed)
+    agreed(make_stall(), anchor, mixed)
+    outcomes = at_once(*(accepting(proposed(make_stall(), anchor, mixed)) for _ in range(contenders)))
+    assert outcomes == {"ok": 1, "session_full": contenders - 1}
+    assert Session.objects.get().places_used == 3
+
+
+def test_a_mixed_session_is_opened_once_by_many():
+    anchor = make_anchor(weekly_capacity=20)
+    mixed = session(mode="mixed", places=8)
+    assert at_once(*(accepting(proposed(make_stall(), anchor, mixed)) for _ in range(8))) == {"ok": 8}
+    assert Session.objects.get().places_used == 8 and AnchorHour.objects.count() == 2
+
+
+@pytest.mark.parametrize("contenders", CONTENDERS)
+def test_one_hour_of_a_stall_with_two_hosts(contenders):
+    stall = make_stall(hosts_at_once=2, weekly_capacity=20)
+    outcomes = at_once(*(accepting(proposed(stall, make_anchor())) for _ in range(contenders)))
+    assert outcomes["ok"] == 2 and outcomes["hour_taken"] == contenders - 2
+    assert Counter(StallHour.objects.values_list("host_number", flat=True)) == {1: 2, 2: 2}
+
+
+@pytest.mark.parametrize("contenders", CONTENDERS)
+def test_one_hour_of_an_anchor(contenders):
+    anchor = make_anchor(weekly_capacity=20)
+    outcomes = at_once(*(accepting(proposed(make_stall(), anchor)) for _ in range(contenders)))
+    assert outcomes == {"ok": 1, "hour_taken": contenders - 1}
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize("contenders", CONTENDERS)
+def test_approving_and_rejecting_at_once(contenders):
+    match = agreed(make_stall(), make_anchor())
+    calls = []
+    for number in range(contenders):
+        staff = make_staff()
+        calls.append(
+            (lambda s=staff: approve_match(actor=s, match=match))
+            if number % 2
+            else (lambda s=staff: reject_match(actor=s, match=match, reason_code="reject_other"))
+        )
+    assert at_once(*calls) == {"ok": 1, "wrong_state": contenders - 1}
+    events = list(MatchEvent.objects.filter(match=match))
+    assert [event.seq for event in events] == [1, 2, 3]
+    assert [event.hash for event in events] == [hash_of(event, match) for event in events]
+    assert bool(AnchorHour.objects.count()) == (Match.objects.get().status == "approved")
+
+
+@pytest.mark.parametrize("round_number", range(5))
+def test_two_proposals_that_cross_become_one_agreement(round_number):
+    stall, anchor = make_stall(), make_anchor()
+    wanted = terms()
+
+    def by(side, actor):
+        return lambda: propose_match(actor=actor, side=side, stall=stall, anchor=anchor, terms=wanted)
+
+    outcomes = at_once(by("stall", member_of(stall)), by("anchor", member_of(anchor)))
+    assert outcomes == {"ok": 2}
+    assert Match.objects.get().status == "agreed" and Booking.objects.count() == 1
+    assert proposals_left("stall", stall.pk) + proposals_left("anchor", anchor.pk) == 59
+
+
+def test_the_weekly_quota_lets_through_exactly_what_it_says(monkeypatch):
+    monkeypatch.setattr("matching.services.quota.PROPOSALS_A_WEEK", 5)
+    outcomes = at_once(*([lambda: count_proposal("stall", 1)] * 12))
+    assert outcomes == {"ok": 5, "proposal_quota_used": 7}
