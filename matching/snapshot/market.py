@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from django.db import connection
 from django.db.models import F
 from numpy.typing import NDArray
 
@@ -26,6 +27,8 @@ from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
 from matchmaker.core.weeks import town_today
 
 SIDES = ("stall", "anchor")
+# So many parties are read well within a request.
+READ_AT_ONCE = 10_000
 _CHUNK = 500  # ids per query: SQLite and plans dislike longer lists
 
 Versions = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -77,6 +80,27 @@ def current_market(touched: Mapping[str, Iterable[int]] | None = None) -> Market
         else:
             _current = _refresh(_current, touched or {})
         return _current
+
+
+def market_within(seconds: float) -> Market | None:
+    """Return the market, or None where this process has first to read it and that takes longer.
+
+    The reading goes on in its own thread, so a later request finds the market warm.
+    """
+    run = current_run()
+    if run is None or _current is not None or run.parties_fitted <= READ_AT_ONCE:
+        return current_market()
+    worker = threading.Thread(target=_warm, daemon=True, name="market")
+    worker.start()
+    worker.join(seconds)
+    return None if _current is None else current_market()
+
+
+def _warm() -> None:
+    try:
+        current_market()
+    finally:
+        connection.close()
 
 
 def forget_market() -> None:
