@@ -6,10 +6,18 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from accounts.models import Anchor, Membership, Merchant
+from accounts.errors import NotSignedIn
+from accounts.models import Anchor, Membership, Merchant, User
 from matchmaker.core.errors import InvalidInput, NotFound
 
 PARTY_HEADER = "X-Party"
+
+
+def asker(request: Request) -> User:
+    """The user who asks; only for views that let nobody else in."""
+    if not isinstance(request.user, User):
+        raise NotSignedIn()
+    return request.user
 
 
 def acting_merchant(request: Request) -> Merchant:
@@ -32,7 +40,7 @@ def acting_anchor(request: Request) -> Anchor:
 
 
 def _memberships(request: Request) -> QuerySet[Membership]:
-    return Membership.objects.filter(user=request.user).order_by("pk")
+    return Membership.objects.filter(user=asker(request)).order_by("pk")
 
 
 def _only(request: Request, memberships: QuerySet[Membership], kind: str) -> Membership:

@@ -80,4 +80,5 @@ class HeadlessAdapter(DefaultHeadlessAdapter):
 
 def town_name() -> str:
     """Return the town's name in the language of the request."""
-    return settings.TOWN_NAME_EN if (get_language() or "").startswith("en") else settings.TOWN_NAME_ZH
+    is_english = (get_language() or "").startswith("en")
+    return str(settings.TOWN_NAME_EN if is_english else settings.TOWN_NAME_ZH)

@@ -54,4 +54,4 @@ def speak_language_of(request: Request, user: User) -> None:
     """Answer in the user's own language unless the request names one."""
     if user.language and not request.headers.get("Accept-Language"):
         translation.activate(user.language)
-        request._request.LANGUAGE_CODE = user.language  # type: ignore[attr-defined]
+        request._request.LANGUAGE_CODE = user.language

@@ -15,6 +15,7 @@ class StaffLoginForm(AdminAuthenticationForm):
     """Phone and password, counted before the password is hashed."""
 
     def clean(self) -> dict[str, Any]:
+        assert self.request is not None  # noqa: S101 (the login view always gives it)
         try:
             check_limits(LOGIN, self.request, phone=_phone(self.cleaned_data.get("username", "")))
         except TooManyRequests as error:

@@ -32,7 +32,8 @@ class SignUpInput(inputs.SignupInput):
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
         if self.account_already_exists:
             make_password(self.cleaned_data["password"])  # as slow as for a new phone
-        return super().try_save(request)
+        saved: tuple[User | None, Any] = super().try_save(request)
+        return saved
 
 
 class LoginInput(inputs.LoginInput):
@@ -59,7 +60,8 @@ class VerifyPhoneInput(inputs.VerifyPhoneInput):
     def clean_code(self) -> str:
         if self.user is None:  # the sign-up was replaced by a later one of the same phone
             raise get_adapter().validation_error("incorrect_code")
-        return super().clean_code()
+        code: str = super().clean_code()
+        return code
 
 
 def came_by_code(request: HttpRequest, user: User) -> bool:

@@ -109,7 +109,7 @@ class AuthStep(APIView):
     permission_classes = (AllowAny,)
     input_class: type[StrictSerializer] = Nothing
     step: Callable[..., HttpResponseBase]
-    limits: tuple[limits.Limit, ...] = ()
+    limits: "tuple[limits.Limit, ...]" = ()
 
     def run(self, request: Request) -> Response:
         http = request._request
