@@ -106,7 +106,7 @@ def anchor(dice: Dice, number: int, today: date) -> AnchorSeed:
         **(audience(dice, department, premium) if dice.chance(0.92) else {}),
         **wishes(dice, tier, figures),
     }  # fmt: skip
-    its_state = state(dice, archived_share=0.01)
+    its_state = state(dice, archived_share=0.0)
     return AnchorSeed(row, its_state, figures, calendars.exceptions(dice, today))
 
 

@@ -49,8 +49,8 @@ def anchor_hours(dice: Dice) -> str:
 
 
 def exceptions(dice: Dice, today: date) -> list[dict[str, object]]:
-    """Return up to three days off in the coming eight weeks, for one party in eight."""
-    if not dice.chance(0.125):
+    """Return up to three days off in the coming eight weeks, for one party in twenty-five."""
+    if not dice.chance(0.04):
         return []
     days = sorted({dice.integer(1, 56) for _ in range(dice.integer(1, 3))})
-    return [{"on": today + timedelta(days=days_ahead), "hours": CLOSED_DAY} for days_ahead in days]
+    return [{"on": today + timedelta(days=ahead), "hours": []} for ahead in days]

@@ -23,7 +23,8 @@ STALLS_A_MERCHANT: Weighted[int] = Weighted({1: 0.75, 2: 0.18, 3: 0.05, 4: 0.02}
 CATEGORIES_A_STALL: Weighted[int] = Weighted({1: 0.4, 2: 0.37, 3: 0.23})
 STYLES = {
     "women": (
-        "commuter minimal korean new_chinese street sweet french vintage light_luxury petite resort basics casual"
+        "commuter minimal korean new_chinese street sweet french vintage light_luxury petite resort basics "
+        "casual"
     ).split(),
     "men": "commuter minimal street sporty casual workwear outdoor vintage basics".split(),
     "kids": "sweet casual sporty school korean basics new_chinese".split(),
