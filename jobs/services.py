@@ -2,7 +2,9 @@
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,10 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from jobs.models import Job, JobState
+from matchmaker.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +40,9 @@ def enqueue(
     """
     not_before = not_before or timezone.now()
     while True:
-        joined = _join(key)
+        joined = _join(key, requested_by)
         if joined is not None:
-            return joined
+            return _noted(joined)
         try:
             with transaction.atomic():
                 job = Job.objects.create(
@@ -52,14 +56,36 @@ def enqueue(
         except IntegrityError:
             continue  # somebody else's row for this key was committed first: join it
         wake(job)
-        return job
+        return _noted(job)
 
 
-def _join(key: str) -> Job | None:
+def _join(key: str, requested_by: Any) -> Job | None:
     queued = Job.objects.filter(dedupe_key=key, state=JobState.QUEUED)
-    if not queued.update(requests=F("requests") + 1, updated_at=timezone.now()):
+    asker = {} if requested_by is None else {"requested_by": requested_by}
+    if not queued.update(requests=F("requests") + 1, updated_at=timezone.now(), **asker):
         return None
     return queued.first()
+
+
+_asked_for: ContextVar[list[Job] | None] = ContextVar("jobs_asked_for", default=None)
+
+
+@contextmanager
+def jobs_asked_for() -> Iterator[list[Job]]:
+    """Collect the jobs of somebody that are written or joined within the block."""
+    jobs: list[Job] = []
+    token = _asked_for.set(jobs)
+    try:
+        yield jobs
+    finally:
+        _asked_for.reset(token)
+
+
+def _noted(job: Job) -> Job:
+    jobs = _asked_for.get()
+    if jobs is not None and job.requested_by_id is not None:
+        jobs.append(job)
+    return job
 
 
 def wake(job: Job) -> None:
@@ -139,6 +165,26 @@ def fail(job: Job, *, error: str) -> None:
         _held(job).update(
             state=JobState.DONE, result={"joined": True}, error=error, finished_at=now, updated_at=now
         )
+
+
+def retry(job: Job) -> None:
+    """Give a dead job its attempts back and wake a worker.
+
+    Raises Conflict when it is not dead, or when an equal one is queued already.
+    """
+    now = timezone.now()
+    dead = Job.objects.filter(pk=job.pk, state=JobState.DEAD)
+    try:
+        with transaction.atomic():
+            revived = dead.update(
+                state=JobState.QUEUED, attempts=0, not_before=now, finished_at=None, updated_at=now
+            )
+            if revived:
+                wake(job)
+    except IntegrityError as error:
+        raise Conflict(_("An equal job is queued already."), code="already_queued") from error
+    if not revived:
+        raise Conflict(_("Only a job that was given up can be tried again."), code="wrong_state")
 
 
 def sweep() -> dict[str, int]:

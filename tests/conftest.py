@@ -1,0 +1,100 @@
+"""The cast: a merchant and an anchor who fit each other, their likes as strangers, and one of the staff."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.digests import digest_of, new_device_token
+from accounts.models import Anchor, DeviceToken, Merchant, Stall, User
+from accounts.selectors import forget_reference
+from matching.snapshot.market import forget_market
+from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
+
+
+@pytest.fixture(autouse=True)
+def cold_caches() -> Iterator[None]:
+    """Every test reads reference data and the market for itself."""
+    forget_reference()
+    forget_market()
+    yield
+    forget_market()
+
+
+@pytest.fixture
+def api() -> Callable[[User | None], APIClient]:
+    """A client with a real device token of that user; None is anonymous. Speaks English."""
+
+    def make(user: User | None, **headers: Any) -> APIClient:
+        client = APIClient()
+        credentials = {"HTTP_ACCEPT_LANGUAGE": "en"} | headers
+        if user is not None:
+            token = new_device_token()
+            DeviceToken.objects.create(
+                user=user,
+                digest=digest_of(token),
+                session_key="test",
+                expires_at=timezone.now() + timedelta(days=1),
+                last_used_at=timezone.now(),
+            )
+            credentials["HTTP_X_SESSION_TOKEN"] = token
+        client.credentials(**credentials)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def merchant_user(db: None) -> User:
+    return UserFactory.create()
+
+
+@pytest.fixture
+def merchant(merchant_user: User) -> Merchant:
+    return MerchantFactory.create(owner=merchant_user)
+
+
+@pytest.fixture
+def stall(merchant: Merchant) -> Stall:
+    return StallFactory.create(merchant=merchant)
+
+
+@pytest.fixture
+def other_merchant_user(db: None) -> User:
+    return UserFactory.create()
+
+
+@pytest.fixture
+def other_stall(other_merchant_user: User) -> Stall:
+    return StallFactory.create(merchant=MerchantFactory.create(owner=other_merchant_user))
+
+
+@pytest.fixture
+def anchor_user(db: None) -> User:
+    return UserFactory.create()
+
+
+@pytest.fixture
+def anchor(anchor_user: User) -> Anchor:
+    return AnchorFactory.create(owner=anchor_user)
+
+
+@pytest.fixture
+def other_anchor_user(db: None) -> User:
+    return UserFactory.create()
+
+
+@pytest.fixture
+def other_anchor(other_anchor_user: User) -> Anchor:
+    return AnchorFactory.create(owner=other_anchor_user)
+
+
+@pytest.fixture
+def staff_user(db: None) -> User:
+    user: User = UserFactory.create(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["decide_match", "view_match"]))
+    return user

@@ -1,0 +1,148 @@
+"""The outbox: coalescing, claiming, leases, retries, dead letters and the sweep."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+
+from jobs import registry, services, tasks
+from jobs.models import Job, JobState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def effects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """A kind of job that notes that it ran; `boom` makes it fail."""
+    seen: list[Any] = []
+
+    def handler(run: Any, *, value: str) -> dict[str, Any]:
+        run.progress(1, 2)
+        if value == "boom":
+            raise ValueError("boom")
+        seen.append(value)
+        return {"value": value}
+
+    monkeypatch.setitem(registry._handlers, "test.note", handler)
+    return seen
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The wake-up messages, instead of a broker."""
+    messages: list[int] = []
+    monkeypatch.setattr(services, "publish", lambda job_id, queue: messages.append(job_id) or True)
+    return messages
+
+
+def put(value: str = "a", key: str = "k") -> Job:
+    with transaction.atomic():
+        return services.enqueue(kind="test.note", key=key, args={"value": value})
+
+
+def test_edits_share_the_queued_row(sent: list[int]) -> None:
+    first, second = put(), put()
+    assert first.pk == second.pk
+    assert Job.objects.get().requests == 2
+
+
+def test_an_edit_while_running_gets_a_row_of_its_own(sent: list[int]) -> None:
+    first = put()
+    assert services.claim(first.pk) is not None
+    assert put().pk != first.pk
+
+
+def test_a_wake_up_goes_out_only_after_the_commit(
+    sent: list[int], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        job = put()
+        assert sent == []
+    assert sent == [job.pk]
+
+
+def test_a_rolled_back_change_leaves_no_job(sent: list[int]) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        services.enqueue(kind="test.note", key="k", args={})
+        raise RuntimeError
+    assert not Job.objects.exists()
+
+
+def test_run_does_the_work_once(effects: list[Any]) -> None:
+    job = put()
+    tasks.run_job(job.pk)
+    tasks.run_job(job.pk)
+    job.refresh_from_db()
+    assert effects == ["a"]
+    assert (job.state, job.result, job.attempts) == (JobState.DONE, {"value": "a"}, 1)
+    assert job.progress == 1.0
+
+
+def test_a_running_job_is_nobody_elses_until_its_lease_lapses(effects: list[Any]) -> None:
+    job = put()
+    held = services.claim(job.pk)
+    assert held is not None
+    assert services.claim(job.pk) is None
+    with time_machine.travel(timezone.now() + services.LEASE + timedelta(seconds=1)):
+        assert services.claim(job.pk) is not None
+    assert not services.renew(held), "the first worker must learn that it lost the job"
+    assert not services.finish(held, result={"late": True})
+
+
+def test_a_failing_job_comes_back_later_and_is_given_up_after_five(effects: list[Any]) -> None:
+    job = put("boom")
+    moment = timezone.now()
+    for attempt in range(1, services.MAX_ATTEMPTS + 1):
+        with time_machine.travel(moment, tick=False):
+            tasks.run_job(job.pk)
+        job.refresh_from_db()
+        assert job.attempts == attempt
+        assert "ValueError: boom" in job.error
+        moment = job.not_before + timedelta(seconds=1)
+    assert job.state == JobState.DEAD
+    with time_machine.travel(moment + timedelta(days=1)):
+        assert services.claim(job.pk) is None
+
+
+def test_a_failing_job_yields_to_the_newer_one_with_its_key(effects: list[Any], monkeypatch: Any) -> None:
+    job = put("boom")
+    monkeypatch.setitem(registry._handlers, "test.note", lambda run, *, value: put("a") and 1 / 0)
+    tasks.run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result) == (JobState.DONE, {"joined": True})
+    assert Job.objects.filter(state=JobState.QUEUED, dedupe_key="k").count() == 1
+
+
+def test_the_sweep_sends_what_was_lost_and_buries_what_keeps_dying(sent: list[int]) -> None:
+    lost, dying = put(key="lost"), put(key="dying")
+    services.claim(dying.pk)
+    Job.objects.filter(pk=dying.pk).update(attempts=services.MAX_ATTEMPTS)
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        assert services.sweep() == {"sent": 1, "given_up": 1}
+    assert sent == [lost.pk]
+    dying.refresh_from_db()
+    assert dying.state == JobState.DEAD
+
+
+def test_a_broker_that_is_down_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("down")
+
+    monkeypatch.setattr("matchmaker.celery.app.send_task", refuse)
+    with django_capture_on_commit_callbacks(execute=True):
+        job = put()
+    job.refresh_from_db()
+    assert job.state == JobState.QUEUED
+
+
+def test_an_unknown_kind_is_told() -> None:
+    with transaction.atomic():
+        job = services.enqueue(kind="no.such", key="k", args={})
+    tasks.run_job(job.pk)
+    job.refresh_from_db()
+    assert "no handler for 'no.such'" in job.error
