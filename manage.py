@@ -16,8 +16,16 @@ def main():
 
     bootstrap.enter_environment(sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 (reads the environment and makes `var/`)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(bootstrap.explain_os_error(error))
     execute_from_command_line(sys.argv)
 
 

@@ -42,6 +42,8 @@ def enter_environment(argv: list[str]) -> None:
     """Return in an environment that has what this command needs, or end with one clear line."""
     if os.environ.get("MATCHMAKER_BOOTSTRAP") == "0" or _is_foreign_environment():
         return
+    if os.name == "nt":
+        sys.exit(say("On Windows, run it inside WSL.", "在 Windows 上请在 WSL 中运行。"))
     needed = "requirements-dev.txt" if argv[1:2] == ["test"] else "requirements.txt"
     try:
         if not is_current(needed):
@@ -132,11 +134,15 @@ def make_venv() -> None:
             )
         )
     note(say("Making the environment .venv …", "正在创建运行环境 .venv …"))
-    made = subprocess.run(  # noqa: S603 (this very Python)
-        [sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        raise Stop(explain_pip(made.stdout + made.stderr))
+    # In two steps: `venv` alone would hide why ensurepip failed.
+    _must([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)])
+    _must([str(_python()), "-m", "ensurepip", "--default-pip"])
+
+
+def _must(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+    if done.returncode:
+        raise Stop(explain_pip(done.stdout + done.stderr))
 
 
 def _is_usable_venv() -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, call_command
 from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
@@ -43,9 +43,9 @@ class Command(BaseCommand):
             demo = DemoTown(options["stalls"], options["anchors"])
             self._prepare(demo, wanted=settings.EMBEDDED and not options["no_demo"])
         except OSError as error:
-            raise CommandError(explain_os_error(error)) from None
+            sys.exit(explain_os_error(error))
         except DatabaseError as error:
-            raise CommandError(explain_database_error(error)) from None
+            sys.exit(explain_database_error(error))
         except KeyboardInterrupt:
             sys.exit(130)
         connections.close_all()
@@ -125,12 +125,12 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CommandError(
+        sys.exit(
             say(
                 f"Cannot listen on {host}:{port} ({reason}): stop what uses it or choose another --port.",
                 f"无法监听 {host}:{port}（{reason}）：请停止占用它的程序，或用 --port 换一个端口。",
             )
-        ) from None
+        )
     return listener
 
 
