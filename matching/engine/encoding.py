@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from matching.engine.config import Config
 from matching.engine.errors import EngineError
 from matching.engine.types import (
+    HOURS_A_WEEK,
     PRICE_BINS,
     Arrays,
     BoolArray,
@@ -163,7 +164,7 @@ def _root_shares(shares: Float32Array) -> Float32Array:
 
 
 def _hours(encoder: Encoder, parties: Parties) -> Float32Array:
-    blocks = parties.hours.reshape(len(parties), -1, _HOURS_A_BLOCK)
+    blocks = parties.hours.reshape(len(parties), HOURS_A_WEEK // _HOURS_A_BLOCK, _HOURS_A_BLOCK)
     return _floats(blocks.sum(axis=2))
 
 

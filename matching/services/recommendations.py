@@ -247,6 +247,7 @@ def _store_once(market: Market, lists: Recommendations) -> int:
     side, now = lists.side.value, timezone.now()
     versions = market.version_of(side, lists.subject_ids)
     held = _current_lists(side, lists.subject_ids)
+    alike = _runs_read_alike(market.run)
     outdated: list[int] = []
     fresh: list[RecommendationList] = []
     for row, (subject_id, version) in enumerate(
@@ -254,9 +255,7 @@ def _store_once(market: Market, lists: Recommendations) -> int:
     ):
         packed = pack(lists, row)
         old = held.get(subject_id)
-        if old is not None and (
-            old.subject_version > version or _is_same(old, packed, version, market.run.pk)
-        ):
+        if old is not None and (old.subject_version > version or _is_same(old, packed, version, alike)):
             continue
         if old is not None:
             outdated.append(old.pk)
@@ -276,6 +275,15 @@ def _store_once(market: Market, lists: Recommendations) -> int:
     return len(fresh)
 
 
+def _runs_read_alike(run: EngineRun) -> set[int]:
+    """Return the runs whose packed lists read as those of `run`: same parts, same base."""
+    return set(
+        EngineRun.objects.filter(part_codes=run.part_codes, base_hundredths=run.base_hundredths).values_list(
+            "pk", flat=True
+        )
+    )
+
+
 def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, RecommendationList]:
     current = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
     found: dict[int, RecommendationList] = {}
@@ -293,10 +301,10 @@ def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-def _is_same(old: RecommendationList, packed: PackedList, version: int, run_id: int) -> bool:
+def _is_same(old: RecommendationList, packed: PackedList, version: int, alike: set[int]) -> bool:
     return (
         old.subject_version == version
-        and old.run_id == run_id
+        and old.run_id in alike
         and bytes(old.partner_ids) == packed.partner_ids
         and bytes(old.scores) == packed.scores
         and bytes(old.parts) == packed.parts

@@ -1,0 +1,182 @@
+"""Lists: computed, stored, patched, replaced, and told apart from what changed meanwhile."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Anchor, Stall
+from accounts.services.stalls import archive_stall, update_stall
+from jobs.models import Job, JobState
+from jobs.tasks import run_job
+from matching.models import EngineRun, RecommendationList
+from matching.packing import unpack
+from matching.services import recommendations
+from matching.snapshot.market import current_market
+from tests.factories import AnchorFactory, MerchantFactory, StallFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def entries_of(side: str, subject_id: int) -> Any:
+    row = RecommendationList.objects.get(side=side, subject_id=subject_id, superseded_at__isnull=True)
+    names = ("partner_ids", "scores", "parts", "confidences")
+    return unpack(**{name: bytes(getattr(row, name)) for name in names})
+
+
+def partners_of(side: str, subject_id: int) -> list[int]:
+    return entries_of(side, subject_id).partner_ids.tolist()
+
+
+def work_off() -> int:
+    """Run queued jobs until none is left; how many there were."""
+    count = 0
+    while (job := Job.objects.filter(state=JobState.QUEUED).order_by("pk").first()) is not None:
+        run_job(job.pk)
+        job.refresh_from_db()
+        assert job.state == JobState.DONE, job.error
+        count += 1
+    return count
+
+
+@pytest.fixture
+def town() -> tuple[list[Stall], list[Anchor]]:
+    stalls = [StallFactory.create(categories=[code]) for code in ("dress", "t_shirt", "dress")]
+    anchors = [AnchorFactory.create(legal_basis="contract", categories=[c]) for c in ("dress", "t_shirt")]
+    recommendations.rematch_everybody()
+    return stalls, anchors
+
+
+def test_a_rematch_stores_a_list_for_everybody_that_sums_exactly(town: Any) -> None:
+    stalls, anchors = town
+    run = EngineRun.objects.get()
+    assert run.finished_at is not None and run.checksum
+    for side, parties, others in (("stall", stalls, anchors), ("anchor", anchors, stalls)):
+        for party in parties:
+            entries = entries_of(side, party.pk)
+            assert sorted(entries.partner_ids.tolist()) == sorted(other.pk for other in others)
+            assert np.all(np.diff(entries.scores) <= 0)
+            assert np.array_equal(run.base_hundredths + entries.parts.sum(axis=1), entries.scores)
+
+
+def test_the_same_market_gives_the_same_bytes_and_keeps_every_list(town: Any) -> None:
+    before = list(RecommendationList.objects.order_by("pk").values_list("pk", flat=True))
+    again = recommendations.rematch_everybody()
+    assert EngineRun.objects.values_list("checksum", flat=True).distinct().count() == 1
+    assert again["stored"] == 0
+    assert list(RecommendationList.objects.order_by("pk").values_list("pk", flat=True)) == before
+
+
+def test_the_one_who_shares_the_category_comes_first(town: Any) -> None:
+    (dress, shirt, _), (dresses, shirts) = town
+    assert partners_of("stall", dress.pk) == [dresses.pk, shirts.pk]
+    assert partners_of("stall", shirt.pk) == [shirts.pk, dresses.pk]
+
+
+def test_a_registered_stall_gets_a_list_and_enters_its_partners_lists(town: Any) -> None:
+    _, anchors = town
+    newcomer = StallFactory.create(categories=["dress"])
+    recommendations.request_refresh(side="stall", ids=[newcomer.pk])
+    assert work_off() == 2, "one refresh and one patch of the partners"
+    assert len(partners_of("stall", newcomer.pk)) == 2
+    assert all(newcomer.pk in partners_of("anchor", anchor.pk) for anchor in anchors)
+
+
+def test_an_edit_goes_through_the_service_to_both_sides_lists(town: Any) -> None:
+    (stall, *_), (dresses, shirts) = town
+    owner = stall.merchant.memberships.first() or StallFactory  # the actor of a service may be staff
+    update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
+    assert owner is not None
+    work_off()
+    assert partners_of("stall", stall.pk)[0] == shirts.pk
+    assert current_market().stalls.parties.ids.tolist() == sorted(s.pk for s in Stall.objects.all())
+
+
+def test_an_archived_stall_leaves_every_list(town: Any) -> None:
+    (stall, *_), anchors = town
+    archive_stall(actor=None, stall=stall, expected=stall.version)
+    work_off()
+    assert partners_of("stall", stall.pk) == []
+    assert all(stall.pk not in partners_of("anchor", anchor.pk) for anchor in anchors)
+
+
+def test_an_older_computation_does_not_overwrite_a_newer_list(town: Any) -> None:
+    (stall, *_), _ = town
+    old_market = current_market()
+    lists = recommendations._recommend(old_market, "stall", [stall.pk])
+    update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
+    work_off()
+    newer = RecommendationList.objects.get(side="stall", subject_id=stall.pk, superseded_at__isnull=True)
+    assert recommendations.store_lists(market=old_market, lists=lists) == 0
+    current = RecommendationList.objects.get(side="stall", subject_id=stall.pk, superseded_at__isnull=True)
+    assert current.pk == newer.pk
+
+
+def test_what_changed_during_a_rematch_is_computed_again(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stall, *_), (_, shirts) = town
+    store = recommendations._store_everybody
+
+    def store_and_edit(market: Any, progress: Any) -> Any:
+        update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
+        Job.objects.all().delete()  # as if that job had run before the rematch stored its older list
+        return store(market, progress)
+
+    monkeypatch.setattr(recommendations, "_store_everybody", store_and_edit)
+    recommendations.rematch_everybody()
+    assert Job.objects.filter(dedupe_key=f"refresh:stall:{stall.pk}").exists()
+    work_off()
+    assert partners_of("stall", stall.pk)[0] == shirts.pk
+
+
+def test_many_changes_become_one_rematch() -> None:
+    with transaction.atomic():
+        recommendations.request_refresh(side="stall", ids=range(1, recommendations.REMATCH_ABOVE + 2))
+    assert list(Job.objects.values_list("kind", flat=True)) == ["matching.rematch"]
+
+
+def test_the_first_registration_of_an_empty_town_fits_the_engine() -> None:
+    stall = StallFactory.create()
+    recommendations.request_refresh(side="stall", ids=[stall.pk])
+    work_off()
+    row = RecommendationList.objects.get(side="stall", subject_id=stall.pk)
+    assert partners_of("stall", stall.pk) == [] and row.floor_hundredths == -1
+
+
+def test_a_list_says_why_it_is_empty(town: Any) -> None:
+    (stall, *_), anchors = town
+    Anchor.objects.update(verified_until=timezone.now().date() - timedelta(days=2), version=99)
+    recommendations.refresh_party(side="stall", party_id=stall.pk)
+    row = RecommendationList.objects.get(side="stall", subject_id=stall.pk, superseded_at__isnull=True)
+    assert row.ruled_out == {"unverified": len(anchors)}
+
+
+def test_superseded_lists_are_kept_for_a_day(town: Any) -> None:
+    (stall, *_), _ = town
+    update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
+    work_off()
+    assert RecommendationList.objects.filter(superseded_at__isnull=False).exists()
+    assert recommendations.forget_superseded_lists() == 0
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        assert recommendations.forget_superseded_lists() > 0
+
+
+def test_one_current_list_per_subject_is_held_by_the_database(town: Any) -> None:
+    row = RecommendationList.objects.filter(side="stall").first()
+    row.pk, row._state.adding = None, True
+    row.public_id = "7b0cb2a4-6f9d-4e9b-8f5e-0a5f3c0c9d11"
+    with pytest.raises(Exception, match="(?i)unique"), transaction.atomic():
+        row.save()
+
+
+def test_full_lists_tell_the_score_to_beat() -> None:
+    merchant = MerchantFactory.create()
+    StallFactory.create(merchant=merchant)
+    AnchorFactory.create_batch(recommendations.LIST_LENGTH + 3, legal_basis="contract")
+    recommendations.rematch_everybody()
+    row = RecommendationList.objects.get(side="stall")
+    assert row.floor_hundredths == int(entries_of("stall", row.subject_id).scores[-1])
+    assert len(partners_of("stall", row.subject_id)) == recommendations.LIST_LENGTH
