@@ -36,9 +36,13 @@ class Standing:
 
     def is_of(self, side: str, *, stall: Stall, anchor: Anchor) -> bool:
         """Tell whether the user acts for that side of the pair."""
-        if side == Side.STALL:
-            return stall.merchant_id in self.merchant_ids
-        return anchor.pk in self.anchor_ids
+        return self.is_member_of(stall if side == Side.STALL else anchor)
+
+    def is_member_of(self, party: Stall | Anchor) -> bool:
+        """Tell whether the user acts for the party."""
+        if isinstance(party, Stall):
+            return party.merchant_id in self.merchant_ids
+        return party.pk in self.anchor_ids
 
     def roles_in(self, match: Match) -> frozenset[str]:
         """Return as whom the user may act on `match`; needs its stall loaded."""
@@ -51,12 +55,17 @@ class Standing:
         return self.is_viewer or bool(self.roles_in(match))
 
 
-def require_side(user: User, side: str, *, stall: Stall, anchor: Anchor) -> None:
-    """Raise NotAllowed for a user who is switched off, NotFound for one who does not act for that side."""
+def require_member(user: User, party: Stall | Anchor) -> None:
+    """Raise NotAllowed for a user who is switched off, NotFound for one who does not act for the party."""
     if not user.is_active:
         raise NotAllowed(code="inactive_user")
-    if not Standing.of(user).is_of(side, stall=stall, anchor=anchor):
+    if not Standing.of(user).is_member_of(party):
         raise NotFound(code="no_such_party")
+
+
+def require_side(user: User, side: str, *, stall: Stall, anchor: Anchor) -> None:
+    """Raise like `require_member` for the party on that side of the pair."""
+    require_member(user, stall if side == Side.STALL else anchor)
 
 
 def matches_of(user: User) -> QuerySet[Match]:

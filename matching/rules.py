@@ -71,9 +71,26 @@ def check_pair(
     found |= {rule for rule, fails in PARTY_RULES.items() if fails(one).any() or fails(other).any()}
     found |= {rule for rule, fails in PAIR_RULES.items() if fails(one, other).any()}
     codes = [rule.code for rule in sorted(found - frozenset(ignore))]
-    if proposed_by == Side.ANCHOR and stall.streaming_permit == StreamingPermit.BY_INVITATION:
+    if proposed_by == Side.ANCHOR and not can_be_asked(proposed_by, stall):
         codes.append(BY_INVITATION)
     return codes
+
+
+def can_be_asked(side: str, partner: Stall | Anchor) -> bool:
+    """Tell whether `side` may propose to this partner: a stall by invitation invites and is not asked."""
+    return not (
+        side == Side.ANCHOR
+        and isinstance(partner, Stall)
+        and partner.streaming_permit == StreamingPermit.BY_INVITATION
+    )
+
+
+def own_reasons(party: Stall | Anchor) -> list[str]:
+    """Return the codes of the rules that the party fails by itself; with any of them it cannot propose."""
+    is_stall = isinstance(party, Stall)
+    stalls, anchors, _none = parties_for_pairs([party.pk] if is_stall else [], [] if is_stall else [party.pk])
+    columns = RuleColumns.of(stalls if is_stall else anchors, Config())
+    return [rule.code for rule, fails in PARTY_RULES.items() if fails(columns).any()]
 
 
 def shown_to_sides(codes: Iterable[str]) -> list[str]:

@@ -108,16 +108,14 @@ def _faults_of_sessions(sessions: tuple[WantedSession, ...], now: datetime) -> F
 
 
 def _faults_of(session: WantedSession, now: datetime) -> dict[str, str]:
-    faults: dict[str, str] = {}
+    # The range first: near the ends of the calendar a change of time zone would overflow.
     if not now < session.starts_at <= now + PLAN_AHEAD:
         weeks = PLAN_AHEAD.days // 7
-        faults["starts_at"] = _("A time to come, at most %(weeks)s weeks ahead.") % {"weeks": weeks}
+        return {"starts_at": _("A time to come, at most %(weeks)s weeks ahead.") % {"weeks": weeks}}
     if not _HOUR <= session.ends_at - session.starts_at <= SESSION_HOURS_MAX * _HOUR:
-        faults["ends_at"] = _("1 to %(hours)s hours after the start.") % {"hours": SESSION_HOURS_MAX}
-    for name in ("starts_at", "ends_at"):
-        if not _is_whole_hour(getattr(session, name)):
-            faults[name] = _("A whole hour, such as 20:00.")
-    return faults | _faults_of_mode(session)
+        return {"ends_at": _("1 to %(hours)s hours after the start.") % {"hours": SESSION_HOURS_MAX}}
+    not_whole = [name for name in ("starts_at", "ends_at") if not _is_whole_hour(getattr(session, name))]
+    return {name: _("A whole hour, such as 20:00.") for name in not_whole} | _faults_of_mode(session)
 
 
 def _faults_of_mode(session: WantedSession) -> dict[str, str]:

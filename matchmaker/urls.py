@@ -12,6 +12,8 @@ admin.site.login_form = StaffLoginForm
 
 api_v1 = [
     path("", include("accounts.api.urls")),
+    path("", include("matching.api.urls")),
+    path("", include("jobs.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

@@ -1,0 +1,47 @@
+"""Fields that the serializers of matching share (layer: faces)."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+# What a bigint column holds; beyond it a query would fail instead of the field.
+BIGINT_MAX = 2**63 - 1
+MOST_CODES = 100
+
+
+class RateField(serializers.DecimalField):
+    """A share in [0, 1]; a string in answers, so that no digit is lost."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("help_text", "A share from 0 to 1 with at most four decimals: 0.20 is 20 %.")
+        super().__init__(max_digits=5, decimal_places=4, min_value=0, max_value=1, **options)
+
+
+class CentsField(serializers.IntegerField):
+    """Money."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("help_text", "Cents of CNY.")
+        super().__init__(min_value=0, max_value=BIGINT_MAX, **options)
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class CommaField(serializers.Field):
+    """A list in a query parameter: `a,b,c`; each item checked by `child`."""
+
+    default_error_messages = {"too_many": _("At most %(most)s values.") % {"most": MOST_CODES}}
+
+    def __init__(self, *, child: serializers.Field | None = None, **options: Any) -> None:
+        self.child = child or serializers.CharField(max_length=64)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        items = [item.strip() for item in str(data).split(",") if item.strip()]
+        if len(items) > MOST_CODES:
+            self.fail("too_many")
+        return [self.child.run_validation(item) for item in dict.fromkeys(items)]
+
+    def to_representation(self, value: Any) -> Any:
+        return value

@@ -1,0 +1,155 @@
+"""Endpoints of matches: propose, read, accept, decline (layer: faces)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.acting import asker
+from accounts.models import Anchor, Stall, User
+from jobs.idempotency import Idempotent
+from matching.access import Standing, matches_of
+from matching.api.base import MatchingView, checked_body, checked_query
+from matching.api.render import match_detail, match_summary
+from matching.api.serializers import (
+    AcceptInput,
+    DeclineInput,
+    MatchDetailShape,
+    MatchPageShape,
+    MatchQuery,
+    ProposalInput,
+    draft_of,
+)
+from matching.choices import Side
+from matching.models import Match
+from matching.services.matches import accept_match, decline_match, propose_match
+from matching.tokens import read_suggestion_id
+from matchmaker.core.errors import InvalidInput, NotFound
+
+
+@extend_schema(tags=["matches"])
+class Matches(Idempotent, MatchingView, GenericAPIView):
+    """The matches of the asker's parties; staff see all."""
+
+    queryset = Match.objects.none()  # for the schema; `get` asks the selector
+
+    @extend_schema(operation_id="matches_list", parameters=[MatchQuery], responses=MatchPageShape)
+    def get(self, request: Request) -> Response:
+        """List matches, newest first, as either side."""
+        user = asker(request)
+        standing = Standing.of(user)
+        rows = _narrowed(_loaded(matches_of(user)), standing, checked_query(request, MatchQuery))
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([match_summary(match, standing) for match in page or ()])
+
+    @extend_schema(request=ProposalInput, responses={201: MatchDetailShape})
+    def post(self, request: Request) -> Response:
+        """Propose a match; one that crosses an equal proposal of the other side accepts it."""
+        values = checked_body(request, ProposalInput)
+        side, stall, anchor = _pair_of(asker(request), values)
+        match = propose_match(
+            actor=asker(request),
+            side=side,
+            stall=stall,
+            anchor=anchor,
+            terms=draft_of(values["terms"]),
+            note=values["note"],
+        )
+        response = _shown(asker(request), match.public_id, status=201)
+        response["Location"] = reverse("match", args=[match.public_id])
+        return response
+
+
+@extend_schema(tags=["matches"])
+class OneMatch(MatchingView):
+    """One match of the asker's parties."""
+
+    @extend_schema(responses=MatchDetailShape)
+    def get(self, request: Request, match_id: UUID) -> Response:
+        """Read a match with its terms, events and bookings."""
+        return _shown(asker(request), match_id)
+
+
+@extend_schema(tags=["matches"])
+class AcceptMatch(Idempotent, MatchingView):
+    """The yes of an awaited side."""
+
+    @extend_schema(request=AcceptInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Accept the terms; once both sides have, hours and capacity are reserved."""
+        values = checked_body(request, AcceptInput)
+        accept_match(actor=asker(request), match=_match_of(asker(request), match_id), **values)
+        return _shown(asker(request), match_id)
+
+
+@extend_schema(tags=["matches"])
+class DeclineMatch(Idempotent, MatchingView):
+    """The no of an awaited side."""
+
+    @extend_schema(request=DeclineInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Decline the proposal; the pair is not suggested for 30 days."""
+        values = checked_body(request, DeclineInput)
+        decline_match(actor=asker(request), match=_match_of(asker(request), match_id), **values)
+        return _shown(asker(request), match_id)
+
+
+def _loaded(rows: QuerySet[Match]) -> QuerySet[Match]:
+    return rows.select_related("stall__merchant", "anchor", "terms")
+
+
+def _narrowed(rows: QuerySet[Match], standing: Standing, query: dict[str, Any]) -> QuerySet[Match]:
+    if query.get("status"):
+        rows = rows.filter(status__in=query["status"])
+    if query.get("side") == Side.STALL:
+        rows = rows.filter(stall__merchant_id__in=standing.merchant_ids)
+    if query.get("side") == Side.ANCHOR:
+        rows = rows.filter(anchor_id__in=standing.anchor_ids)
+    for name in {"stall", "anchor"} & set(query):
+        rows = rows.filter(**{f"{name}__public_id": query[name]})
+    return rows
+
+
+def _match_of(user: User, match_id: UUID) -> Match:
+    match = _loaded(matches_of(user)).filter(public_id=match_id).first()
+    if match is None:
+        raise NotFound(_("There is no such match."), code="no_such_match")
+    return match
+
+
+def _shown(user: User, match_id: UUID, *, status: int = 200) -> Response:
+    match = _match_of(user, match_id)
+    events = match.events.select_related("note").order_by("seq")
+    bookings = match.bookings.select_related("session").order_by("session__starts_at", "pk")
+    return Response(match_detail(match, Standing.of(user), list(events), list(bookings)), status=status)
+
+
+def _pair_of(user: User, values: dict[str, Any]) -> tuple[str, Stall, Anchor]:
+    """Return who proposes (the side) and the pair; NotFound for ids that name nobody."""
+    if "suggestion" in values:
+        ref = read_suggestion_id(values["suggestion"])
+        stall_id, anchor_id, side = ref.stall_id, ref.anchor_id, str(ref.side)
+    else:
+        stall_id, anchor_id, side = values["stall"], values["anchor"], values.get("side", "")
+    stall = Stall.objects.select_related("merchant").filter(public_id=stall_id).first()
+    anchor = Anchor.objects.filter(public_id=anchor_id).first()
+    if stall is None or anchor is None:
+        raise NotFound(code="no_such_party")
+    return side or _side_of(user, stall, anchor), stall, anchor
+
+
+def _side_of(user: User, stall: Stall, anchor: Anchor) -> str:
+    standing = Standing.of(user)
+    sides = [side for side in Side.values if standing.is_of(side, stall=stall, anchor=anchor)]
+    if not sides:
+        raise NotFound(code="no_such_party")
+    if len(sides) > 1:
+        message = _("You act for both. Say for whom you propose.")
+        raise InvalidInput(code="side_ambiguous", fields={"side": [message]})
+    return sides[0]

@@ -1,0 +1,178 @@
+"""Shapes of matches in the API: what is taken and what is answered (layer: faces)."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from accounts.choices import CooperationMode, SessionMode
+from matching.api.fields import CentsField, CommaField, RateField
+from matching.choices import Awaiting, MatchStatus, Role, Side
+from matching.policy import PLACES_MAX, SESSIONS_PER_MATCH
+from matching.terms import TermsDraft, WantedSession
+from matchmaker.core.serializers import StrictSerializer
+
+ACTIONS = ("accept", "decline", "approve", "reject")
+
+
+class WantedSessionInput(StrictSerializer):
+    """One live broadcast that the terms ask for."""
+
+    starts_at = serializers.DateTimeField(help_text="A whole hour; without an offset it is the town's time.")
+    ends_at = serializers.DateTimeField(help_text="A whole hour, 1 to 12 hours later.")
+    mode = serializers.ChoiceField(SessionMode.choices, default=SessionMode.EXCLUSIVE)
+    places = serializers.IntegerField(
+        default=1, min_value=1, max_value=PLACES_MAX, help_text="1 if exclusive, 2 to 20 if mixed."
+    )
+
+
+class TermsInput(StrictSerializer):
+    """What one side offers the other."""
+
+    commission_rate = RateField()
+    slot_fee_cents = CentsField(default=0)
+    cooperation_mode = serializers.ChoiceField(CooperationMode.choices)
+    sessions = WantedSessionInput(many=True, min_length=1, max_length=SESSIONS_PER_MATCH)
+
+
+class ProposalInput(StrictSerializer):
+    """A proposal: the id of a suggestion, or a stall and an anchor, with the terms."""
+
+    suggestion = serializers.CharField(required=False, max_length=128, help_text="Id of a suggestion.")
+    stall = serializers.UUIDField(required=False)
+    anchor = serializers.UUIDField(required=False)
+    side = serializers.ChoiceField(
+        Side.choices, required=False, help_text="Needed by those who act for the stall and for the anchor."
+    )
+    terms = TermsInput()
+    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        pair = {"stall", "anchor"} & set(attrs)
+        if ("suggestion" in attrs) == bool(pair) or len(pair) == 1:
+            message = _("Give either the id of a suggestion, or a stall and an anchor.")
+            raise serializers.ValidationError({"suggestion": [message]})
+        return attrs
+
+
+def draft_of(values: dict[str, Any]) -> TermsDraft:
+    """Return checked terms as the value that services take."""
+    sessions = tuple(WantedSession(**session) for session in values["sessions"])
+    return TermsDraft(**{**values, "sessions": sessions})
+
+
+class AcceptInput(StrictSerializer):
+    """An acceptance; `terms_digest` makes sure that it is of the terms that were read."""
+
+    terms_digest = serializers.RegexField(r"^[0-9a-f]{64}$", required=False, default="")
+    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+
+
+class DeclineInput(StrictSerializer):
+    """A refusal."""
+
+    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+
+
+class MatchQuery(StrictSerializer):
+    """What the list of matches may be narrowed by."""
+
+    status = CommaField(child=serializers.ChoiceField(MatchStatus.choices), required=False)
+    side = serializers.ChoiceField(
+        Side.choices, required=False, help_text="Only matches that you see from it."
+    )
+    stall = serializers.UUIDField(required=False)
+    anchor = serializers.UUIDField(required=False)
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100)
+
+
+class WantedSessionShape(serializers.Serializer):
+    """A session that the terms ask for."""
+
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    mode = serializers.ChoiceField(SessionMode.choices)
+    places = serializers.IntegerField()
+
+
+class TermsShape(serializers.Serializer):
+    """The terms that the match stands on now."""
+
+    version = serializers.IntegerField()
+    commission_rate = RateField()
+    slot_fee_cents = CentsField()
+    cooperation_mode = serializers.ChoiceField(CooperationMode.choices)
+    sessions = WantedSessionShape(many=True)
+    digest = serializers.CharField()
+    proposed_by = serializers.ChoiceField(Role.choices)
+    created_at = serializers.DateTimeField()
+
+
+class MatchShape(serializers.Serializer):
+    """A match in a list; cards show bands, in the language of the request."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(MatchStatus.choices)
+    awaiting = serializers.ChoiceField(Awaiting.choices, help_text="Who has to answer.")
+    side = serializers.ChoiceField(Side.choices, allow_null=True, help_text="Yours; null for staff.")
+    proposed_by = serializers.ChoiceField(Role.choices)
+    score = serializers.FloatField(allow_null=True, help_text="What the proposer's list showed, in points.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    deadline_at = serializers.DateTimeField(allow_null=True, help_text="End of the time for an answer.")
+    agreed_at = serializers.DateTimeField(allow_null=True)
+    stall = serializers.DictField(help_text="Card of the stall.")
+    anchor = serializers.DictField(help_text="Card of the anchor.")
+    terms = TermsShape()
+    allowed_actions = serializers.ListField(child=serializers.ChoiceField(ACTIONS))
+
+
+class ContactShape(serializers.Serializer):
+    """How to reach the partner."""
+
+    name = serializers.CharField()
+    phone = serializers.CharField()
+
+
+class EventShape(serializers.Serializer):
+    """One move of the match."""
+
+    seq = serializers.IntegerField()
+    action = serializers.CharField()
+    from_status = serializers.CharField(allow_blank=True)
+    to_status = serializers.ChoiceField(MatchStatus.choices)
+    awaiting = serializers.ChoiceField(Awaiting.choices)
+    actor_role = serializers.ChoiceField(Role.choices)
+    reason_code = serializers.CharField(allow_blank=True)
+    terms_digest = serializers.CharField()
+    note = serializers.CharField(allow_blank=True, help_text="Notes of staff are for staff.")
+    at = serializers.DateTimeField()
+
+
+class BookingShape(serializers.Serializer):
+    """One place of the match in one session."""
+
+    id = serializers.UUIDField()
+    session = serializers.UUIDField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    mode = serializers.ChoiceField(SessionMode.choices)
+    week_on = serializers.DateField(help_text="Monday of the town's week that it counts in.")
+    released_at = serializers.DateTimeField(allow_null=True)
+
+
+class MatchDetailShape(MatchShape):
+    """A match with its events and bookings; the partner's contact only after both agreed."""
+
+    contact = ContactShape(allow_null=True)
+    events = EventShape(many=True)
+    bookings = BookingShape(many=True)
+
+
+class MatchPageShape(serializers.Serializer):
+    """One page of matches, newest first."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = MatchShape(many=True)
