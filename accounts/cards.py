@@ -1,4 +1,4 @@
-"""What one party may see of another before both agreed: bands and names, no contact, no exact figure (layer: selectors).
+"""What one party may see of another before both agreed: bands, no contact (layer: selectors).
 
 Labels are in the active language. Free texts stay off the cards: people write phone numbers into them.
 """
@@ -25,7 +25,19 @@ from matchmaker.core.money import percent, yuan
 Card = dict[str, Any]
 # Follower tiers of the glossary: lower bounds.
 TIERS = ((5_000_000, "head"), (2_000_000, "shoulder"), (500_000, "waist"), (50_000, "tail"), (0, "new"))
-FOLLOWER_EDGES = (0, 1_000, 10_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
+FOLLOWER_EDGES = (
+    0,
+    1_000,
+    10_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+)
 VIEWER_EDGES = (0, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000)
 COMMISSION_STEP = 5
 RETURN_STEP = 10

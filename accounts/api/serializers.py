@@ -1,7 +1,7 @@
-"""The shapes of profiles in the API: what answers look like and what the schema says of requests (layer: faces).
+"""The shapes of profiles in the API: of answers, and of requests for the schema (layer: faces).
 
 Requests are checked by `accounts.validation`, in one pass over all fields, because a message that names what
-would be right needs the reference data and the other fields. tests/api/test_shapes.py holds both to the same names.
+would be right needs the reference data and the other fields. A test holds both to the same names.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ _HOURS = {
     "type": "object",
     "properties": {day: {"type": "array", "items": _SPAN} for day in DAYS},
     "additionalProperties": False,
-    "description": "Whole hours by day, town time. A day left out is closed; 20:00-02:00 goes on the next morning.",
+    "description": "Whole hours by day, town time. A day left out is closed; 20:00-02:00 ends the next day.",
 }
 
 
@@ -55,7 +55,9 @@ class WeekField(serializers.Field):
         return week_ranges(value)
 
 
-@extend_schema_field({"type": "array", "items": _SPAN, "description": "Free hours of this date; none is a day off."})
+@extend_schema_field(
+    {"type": "array", "items": _SPAN, "description": "Free hours of this date; none is a day off."}
+)
 class DayField(serializers.Field):
     """Hours of one date as ranges."""
 
@@ -94,7 +96,9 @@ class RateField(serializers.DecimalField):
     """A share in [0, 1]; a string in answers, so that no digit is lost."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=5, decimal_places=4, min_value=0, max_value=1, **{"help_text": RATE_HELP} | options)
+        super().__init__(
+            max_digits=5, decimal_places=4, min_value=0, max_value=1, **{"help_text": RATE_HELP} | options
+        )
 
 
 def _codes(**options: Any) -> serializers.ListField:
@@ -174,7 +178,9 @@ class PlatformAccountSerializer(StrictSerializer):
     platform = serializers.ChoiceField(Platform.choices)
     handle = serializers.CharField(max_length=60, required=False, allow_blank=True)
     followers = serializers.IntegerField(min_value=0)
-    average_viewers = serializers.IntegerField(min_value=0, required=False, help_text="Mean concurrent viewers.")
+    average_viewers = serializers.IntegerField(
+        min_value=0, required=False, help_text="Mean concurrent viewers."
+    )
 
 
 class AnchorSerializer(VerifiedSerializer):
@@ -202,7 +208,7 @@ class AnchorSerializer(VerifiedSerializer):
         required=False,
         min_length=PRICE_BINS,
         max_length=PRICE_BINS,
-        help_text="Share of pieces sold per price bin; the bins are those of /price-bins/. Sums to 1; [] is unknown.",
+        help_text="Share of pieces sold in each of the /price-bins/. Sums to 1; [] is unknown.",
     )
     audience_age = AgeShares(required=False)
     audience_gender = GenderShares(required=False)
@@ -266,7 +272,9 @@ class ImportSerializer(serializers.Serializer):
     """The report of an import; all rows were stored, or none was."""
 
     is_dry_run = serializers.BooleanField()
-    is_repeat = serializers.BooleanField(help_text="This very file was imported before; nothing was done again.")
+    is_repeat = serializers.BooleanField(
+        help_text="This very file was imported before; nothing was done again."
+    )
     encoding = serializers.CharField()
     counts = serializers.DictField(child=serializers.IntegerField())
     rows = ImportRowSerializer(many=True)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from accounts.api import access_urls
 from accounts.api.anchors import Anchors, MyAnchor, MyCalendar
+from accounts.api.imports import AnchorImport, StallImport
 from accounts.api.merchants import Merchants, MyMerchant
 from accounts.api.reference import PriceBins, ReferenceList
 from accounts.api.stalls import OneStall, Stalls
@@ -13,8 +14,10 @@ urlpatterns = [
     path("merchants/", Merchants.as_view(), name="merchants"),
     path("merchants/me/", MyMerchant.as_view(), name="my-merchant"),
     path("stalls/", Stalls.as_view(), name="stalls"),
+    path("stalls/import/", StallImport.as_view(), name="stall-import"),
     path("stalls/<uuid:stall_id>/", OneStall.as_view(), name="stall"),
     path("anchors/", Anchors.as_view(), name="anchors"),
+    path("anchors/import/", AnchorImport.as_view(), name="anchor-import"),
     path("anchors/me/", MyAnchor.as_view(), name="my-anchor"),
     path("anchors/me/calendar/", MyCalendar.as_view(), name="my-calendar"),
     path("price-bins/", PriceBins.as_view(), name="price-bins"),

@@ -14,7 +14,15 @@ from accounts.choices import CooperationMode, MemberRole, VerificationStatus
 from accounts.models import Anchor, CalendarException, Membership, User
 from accounts.selectors import reference
 from accounts.services.parties import check_phone_verified
-from accounts.services.rows import check_open, clean_all, create_rows, in_chunks, unique_as, update_row
+from accounts.services.rows import (
+    check_open,
+    clean_all,
+    create_rows,
+    in_chunks,
+    unique_as,
+    update_row,
+    update_rows,
+)
 from accounts.signals import profile_changed
 from accounts.validation import clean_anchor, clean_calendar
 from matchmaker.core.errors import Conflict
@@ -35,7 +43,7 @@ def id_digest(number: str) -> str:
     return hmac.new(key, number.encode(), hashlib.sha256).hexdigest()
 
 
-def _stored(columns: Mapping[str, Any]) -> dict[str, Any]:
+def stored_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Return columns with the ID number replaced by what may be stored of it."""
     stored = dict(columns)
     number = stored.pop("id_number", "")
@@ -44,11 +52,18 @@ def _stored(columns: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
+def _unverified(anchor: Anchor, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns that also undo the verification when they change who the person is."""
+    if all(columns.get(name, getattr(anchor, name)) == getattr(anchor, name) for name in IDENTITY):
+        return dict(columns)
+    return {**columns, "verification": VerificationStatus.PENDING, "verified_until": None}
+
+
 def register_anchor(*, actor: User, data: Mapping[str, Any]) -> Anchor:
     """Add an anchor for whom `actor` acts, waiting for verification; matching starts at once.
 
-    Raises InvalidInput with every problem (under 16, no guardian's consent at 16 and 17), NotAllowed without a
-    confirmed phone, Conflict for an ID number that is registered. Announces `profile_changed`.
+    Raises InvalidInput with every problem (under 16, no guardian's consent at 16 and 17), NotAllowed without
+    a confirmed phone, Conflict for an ID number that is registered. Announces `profile_changed`.
     """
     check_phone_verified(actor)
     columns = clean_anchor(data, reference())
@@ -92,10 +107,20 @@ def add_anchors(
 ) -> list[Anchor]:
     """Insert anchors from clean columns and announce them, all in one transaction."""
     with unique_as(id_taken, "anchor_id_unique", "id_digest"):
-        rows = [Anchor(**DEFAULTS | {"legal_basis": legal_basis} | _stored(columns)) for columns in anchors]
+        basis = {"legal_basis": legal_basis}
+        rows = [Anchor(**DEFAULTS | basis | stored_columns(columns)) for columns in anchors]
         made = create_rows(Anchor, rows, actor=actor)
         _announce(made, actor)
     return made
+
+
+def change_anchors(changes: Sequence[tuple[Anchor, Mapping[str, Any]]], *, actor: User | None) -> None:
+    """Write the stored columns of many anchors and announce them; Conflict when one changed meanwhile."""
+    with unique_as(id_taken, "anchor_id_unique", "id_digest"):
+        update_rows(
+            Anchor, [(anchor, _unverified(anchor, columns)) for anchor, columns in changes], actor=actor
+        )
+        _announce([anchor for anchor, _columns in changes], actor)
 
 
 def update_anchor(
@@ -106,9 +131,8 @@ def update_anchor(
     Raises InvalidInput, Conflict when the version is no longer `expected`. Announces `profile_changed`.
     """
     check_open(anchor)
-    columns = _stored(clean_anchor(data, reference(), partial=True, current=anchor))
-    if any(columns.get(name, getattr(anchor, name)) != getattr(anchor, name) for name in IDENTITY):
-        columns |= {"verification": VerificationStatus.PENDING, "verified_until": None}
+    columns = stored_columns(clean_anchor(data, reference(), partial=True, current=anchor))
+    columns = _unverified(anchor, columns)
     with unique_as(id_taken, "anchor_id_unique", "id_digest"):
         if update_row(anchor, columns, actor=actor, expected=expected):
             _announce([anchor], actor)
@@ -118,7 +142,7 @@ def update_anchor(
 def set_anchor_calendar(
     *, actor: User | None, anchor: Anchor, data: Mapping[str, Any], expected: int | None = None
 ) -> Anchor:
-    """Replace the weekly hours and the dates on which they do not hold. Raises as `update_anchor`; announces."""
+    """Replace the weekly hours and the dates on which they do not hold. Announces."""
     check_open(anchor)
     calendar = clean_calendar(data)
     wanted: dict[date, str] = calendar["exceptions"]

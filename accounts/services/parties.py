@@ -27,9 +27,11 @@ def check_phone_verified(user: User) -> None:
 
 
 def code_taken() -> Conflict:
-    message = _("A merchant with this unified social credit code is registered already. If it is yours, ask town staff.")
+    message = _("A merchant with this credit code is registered already. If it is yours, ask town staff.")
     return Conflict(
-        _("This credit code is registered already."), code="credit_code_taken", fields={"credit_code": [message]}
+        _("This credit code is registered already."),
+        code="credit_code_taken",
+        fields={"credit_code": [message]},
     )
 
 

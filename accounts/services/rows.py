@@ -1,4 +1,4 @@
-"""Writing rows of parties with their history: the only place that knows how a version is raised (layer: services)."""
+"""Writing rows of parties with their history: here versions are raised (layer: services)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,9 @@ def create_rows(model: type[Row], rows: Sequence[Row], *, actor: User | None) ->
     return made
 
 
-def record_history(model: type[Row], rows: Sequence[Row], *, actor: User | None, is_new: bool = False) -> None:
+def record_history(
+    model: type[Row], rows: Sequence[Row], *, actor: User | None, is_new: bool = False
+) -> None:
     """Write one line of history per row as it now is."""
     model.history.bulk_history_create(rows, batch_size=BATCH, update=not is_new, default_user=actor)  # type: ignore[attr-defined]
 
@@ -34,11 +36,17 @@ def changed_columns(row: models.Model, columns: Mapping[str, Any]) -> dict[str, 
 
 
 def update_row(
-    row: Any, columns: Mapping[str, Any], *, actor: User | None, expected: int | None = None, is_touched: bool = False
+    row: Any,
+    columns: Mapping[str, Any],
+    *,
+    actor: User | None,
+    expected: int | None = None,
+    is_touched: bool = False,
 ) -> bool:
     """Write the columns that differ, raise the version and keep history; False when nothing differs.
 
-    `is_touched` tells that rows belonging to this one differ, so that the version rises in any case. One guarded UPDATE on the version that the caller saw: raises Conflict when somebody was faster, or when
+    `is_touched` tells that rows belonging to this one differ, so that the version rises in any case.
+    One guarded UPDATE on the version that the caller saw: raises Conflict when somebody was faster, or when
     the row is archived.
     """
     changes = changed_columns(row, columns)
@@ -50,12 +58,42 @@ def update_row(
     with transaction.atomic():
         rows = model._default_manager.filter(pk=row.pk, version=seen, archived_at__isnull=True)
         if rows.update(version=F("version") + 1, updated_at=timezone.now(), **changes) != 1:
-            raise Conflict(
-                _("Somebody changed this meanwhile. Read it again and repeat your change."), code="changed_meanwhile"
-            )
+            raise _changed_meanwhile()
         row.refresh_from_db()
         record_history(model, [row], actor=actor)
     return True
+
+
+def update_rows(
+    model: type[Row], changes: Sequence[tuple[Any, Mapping[str, Any]]], *, actor: User | None
+) -> None:
+    """Write columns of many rows, raise their versions and keep history; all of them or Conflict."""
+    if not changes:
+        return
+    seen = {row.pk: row.version for row, _columns in changes}
+    now = timezone.now()
+    with transaction.atomic():
+    """Write columns of many rows, raise their versions and keep history; all or Conflict."""
+        rows = model._default_manager.filter(pk__in=seen, archived_at__isnull=True)
+        rows.update(version=F("version") + 1, updated_at=now)
+        if dict(rows.values_list("pk", "version")) != {pk: version + 1 for pk, version in seen.items()}:
+            raise _changed_meanwhile()
+        names = set()
+        for row, columns in changes:
+            row.version, row.updated_at = seen[row.pk] + 1, now
+            for name, value in columns.items():
+                setattr(row, name, value)
+                names.add(model._meta.get_field(name).name)
+        written = [row for row, _columns in changes]
+        if names:
+            model._default_manager.bulk_update(written, sorted(names), batch_size=BATCH)
+        record_history(model, written, actor=actor)
+
+
+def _changed_meanwhile() -> Conflict:
+    return Conflict(
+        _("Somebody changed this meanwhile. Read it again and repeat your change."), code="changed_meanwhile"
+    )
 
 
 def check_open(row: Any) -> None:
@@ -71,7 +109,7 @@ def in_chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def clean_all(items: Sequence[Any], clean: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return every item cleaned; raise one InvalidInput with all problems, their fields led by the item's number."""
+    """Return every item cleaned; raise one InvalidInput, fields led by the item's number."""
     cleaned, problems = [], {}
     for number, item in enumerate(items):
         try:

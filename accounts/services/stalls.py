@@ -10,7 +10,15 @@ from django.utils.translation import gettext as _
 from accounts.choices import CooperationMode
 from accounts.models import Merchant, Stall, User
 from accounts.selectors import reference
-from accounts.services.rows import check_open, clean_all, create_rows, in_chunks, unique_as, update_row
+from accounts.services.rows import (
+    check_open,
+    clean_all,
+    create_rows,
+    in_chunks,
+    unique_as,
+    update_row,
+    update_rows,
+)
 from accounts.signals import profile_changed
 from accounts.validation import clean_stall
 from matchmaker.core.errors import Conflict
@@ -20,7 +28,9 @@ DEFAULTS: dict[str, Any] = {"cooperation_modes": [CooperationMode.CREATOR_BROADC
 
 
 def place_taken() -> Conflict:
-    message = _("Another stall is registered at this zone, floor and number. If yours is there now, ask town staff.")
+    message = _(
+        "Another stall is registered at this zone, floor and number. If yours is there now, ask town staff."
+    )
     return Conflict(_("This place is taken."), code="place_taken", fields={"number": [message]})
 
 
@@ -69,19 +79,17 @@ def update_stall(
     """Change the fields given. Raises InvalidInput, Conflict (stale, archived, place taken); announces."""
     check_open(stall)
     columns = clean_stall(data, reference(), partial=True, current=stall)
-    set_stall_columns(stall, columns, actor=actor, expected=expected)
+    with unique_as(place_taken, "stall_place_unique", *PLACE):
+        if update_row(stall, columns, actor=actor, expected=expected):
+            _announce([stall], actor)
     return stall
 
 
-def set_stall_columns(
-    stall: Stall, columns: Mapping[str, Any], *, actor: User | None, expected: int | None = None
-) -> bool:
-    """Write clean columns; False when nothing differs. Announces `profile_changed`."""
+def change_stalls(changes: Sequence[tuple[Stall, Mapping[str, Any]]], *, actor: User | None) -> None:
+    """Write clean columns of many stalls and announce them; Conflict when one changed meanwhile."""
     with unique_as(place_taken, "stall_place_unique", *PLACE):
-        is_changed = update_row(stall, columns, actor=actor, expected=expected)
-        if is_changed:
-            _announce([stall], actor)
-    return is_changed
+        update_rows(Stall, changes, actor=actor)
+        _announce([stall for stall, _columns in changes], actor)
 
 
 def archive_stall(*, actor: User | None, stall: Stall, expected: int | None = None) -> Stall:

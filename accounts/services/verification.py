@@ -35,7 +35,7 @@ def valid_until(start: date) -> date:
 
 
 def verify_merchant(*, actor: User, merchant: Merchant, note: str = "") -> Merchant:
-    """Confirm a merchant for six months. Raises Conflict when the licence has expired; announces its stalls."""
+    """Confirm a merchant for six months. Conflict when the licence has expired; announces stalls."""
     return verify_merchants(actor=actor, merchants=[merchant], note=note)[0]
 
 
@@ -69,7 +69,9 @@ def verify_anchors(*, actor: User, anchors: Sequence[Anchor], note: str = "") ->
     return _decide(actor, anchors, VerificationStatus.VERIFIED, note=note)
 
 
-def refuse_anchors(*, actor: User, anchors: Sequence[Anchor], reason_code: str, note: str = "") -> list[Anchor]:
+def refuse_anchors(
+    *, actor: User, anchors: Sequence[Anchor], reason_code: str, note: str = ""
+) -> list[Anchor]:
     """Refuse anchors with a reason: they see their suggestions and are shown to nobody."""
     _check_may_decide(actor, anchors=anchors)
     _check_reason(reason_code)

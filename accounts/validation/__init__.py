@@ -1,4 +1,4 @@
-"""What a merchant, a stall and an anchor may say about themselves; no database, every problem at once (layer: pure)."""
+"""What a merchant, a stall and an anchor may say about themselves (layer: pure)."""
 
 from accounts.validation.forms import (
     ANCHOR_FORM,

@@ -1,4 +1,4 @@
-"""How a profile is checked: one check per field, rules across fields, every problem reported (layer: pure)."""
+"""How a profile is checked: fields, rules across them, every problem at once (layer: pure)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Field:
 class Rule:
     """A rule across fields, asked only when one of `columns` is being set and all of them are clean.
 
-    A profile that has come to break a rule by itself (a licence that lapsed) can so still be edited elsewhere.
+    A profile that has come to break a rule by itself (a licence that lapsed) can still be edited.
     """
 
     columns: tuple[str, ...]
@@ -63,7 +63,12 @@ class Form:
     rules: tuple[Rule, ...] = ()
 
     def clean(
-        self, data: Mapping[str, Any], context: Context, *, partial: bool = False, current: object | None = None
+        self,
+        data: Mapping[str, Any],
+        context: Context,
+        *,
+        partial: bool = False,
+        current: object | None = None,
     ) -> dict[str, Any]:
         """Return the columns to store; raise InvalidInput with every problem found."""
         problems: Problems = {}

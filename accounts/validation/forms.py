@@ -46,7 +46,9 @@ def _band_rule(view: Columns, context: Context) -> Mapping[str, str]:
     low, high = view["price_min_cents"], view["price_max_cents"]
     if low is None or high is None or low <= high:
         return {}
-    message = _("The lowest price (%(low)s) is above the highest (%(high)s); did you mean them the other way round?")
+    message = _(
+        "The lowest price (%(low)s) is above the highest (%(high)s); did you mean them the other way round?"
+    )
     return {"price_min_cents": message % {"low": yuan(low), "high": yuan(high)}}
 
 

@@ -23,10 +23,12 @@ def _range(value: Any) -> tuple[int, int]:
     """Return (first hour, hours) of one range."""
     found = _RANGE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found or found[2] != "00" or found[4] != "00":
-        raise Bad(_("Give whole hours such as \"09:00-12:00\"."))
+        raise Bad(_('Give whole hours such as "09:00-12:00".'))
     start, end = int(found[1]), int(found[3])
     if start > 23 or end > 24 or start == end:
-        raise Bad(_("Hours go from 00:00 to 24:00; this range is empty or outside: %(value)s.") % {"value": value})
+        raise Bad(
+            _("Hours go from 00:00 to 24:00; this range is empty or outside: %(value)s.") % {"value": value}
+        )
     return start, (end - start if end > start else end + 24 - start)
 
 
@@ -35,14 +37,16 @@ def weekly_hours(value: Any, context: Context) -> str:
     if isinstance(value, str) and len(value) == 168 and not set(value) - {"0", "1"}:
         return value
     if not isinstance(value, dict):
-        raise Bad(_("Give hours by day, such as {\"mon\": [\"09:00-18:00\"]}."))
+        raise Bad(_('Give hours by day, such as {"mon": ["09:00-18:00"]}.'))
     unknown = [str(key)[:40] for key in value if key not in DAYS]
     if unknown:
         raise Bad(_("%(unknown)s is not among: %(keys)s.") % {
             "unknown": ", ".join(unknown), "keys": ", ".join(DAYS),
         })  # fmt: skip
     days = [name for name in DAYS if name in value]
-    ranges = collect([(name, lambda name=name: [_range(item) for item in listed(value[name], 24)]) for name in days])
+    ranges = collect(
+        [(name, lambda name=name: [_range(item) for item in listed(value[name], 24)]) for name in days]
+    )
     week = ["0"] * 168
     for name, spans in zip(days, ranges, strict=True):
         for start, count in spans:
@@ -65,7 +69,9 @@ def week_ranges(availability: str) -> dict[str, list[str]]:
 
 def _exception(item: Any, context: Context) -> tuple[date, str]:
     if not isinstance(item, dict) or set(item) != {"on", "hours"}:
-        raise Bad(_("Give an object with a date and its free hours, such as {\"on\": \"2026-10-01\", \"hours\": []}."))
+        raise Bad(
+            _('Give an object with a date and its free hours, such as {"on": "2026-10-01", "hours": []}.')
+        )
     on, spans = collect([
         ("on", lambda: day(item["on"], context)),
         ("hours", lambda: [_range(span) for span in listed(item["hours"], 24)]),
@@ -77,7 +83,7 @@ def _exception(item: Any, context: Context) -> tuple[date, str]:
 
 
 def exceptions(value: Any, context: Context) -> dict[date, str]:
-    """Return the free hours (24 characters) by date on which the week does not hold; no hours is a day off."""
+    """Return the free hours (24 characters) by date on which the week does not hold."""
     given = listed(value, MAX_EXCEPTIONS)
     pairs = collect([(str(n), lambda item=item: _exception(item, context)) for n, item in enumerate(given)])
     by_date = dict(pairs)

@@ -25,7 +25,9 @@ def credit_code(value: Any, context: Context) -> str:
     """Return a unified social credit code whose check character (GB 32100-2015) is right."""
     code = _compact(value)
     if len(code) != 18:
-        raise Bad(_("A unified social credit code has 18 characters; this has %(count)s.") % {"count": len(code)})
+        raise Bad(
+            _("A unified social credit code has 18 characters; this has %(count)s.") % {"count": len(code)}
+        )
     strange = sorted(set(code) - set(CODE_ALPHABET))
     if strange:
         raise Bad(_("A unified social credit code is made of digits and capitals without I O S V Z; "
@@ -34,7 +36,7 @@ def credit_code(value: Any, context: Context) -> str:
         raise Bad(_("Characters 3 to 8 of a unified social credit code are the region's six digits."))
     right = uscc.calc_check_digit(code[:17])
     if code[17] != right:
-        raise Bad(_("The check character should be %(right)s, not %(given)s: one of the 18 characters is mistyped.") % {
+        raise Bad(_("The check character should be %(right)s, not %(given)s: a character is mistyped.") % {
             "right": right, "given": code[17],
         })  # fmt: skip
     return code
@@ -43,7 +45,11 @@ def credit_code(value: Any, context: Context) -> str:
 def id_number(value: Any, context: Context) -> str:
     """Return an 18-character resident identity number whose check character and date are right."""
     number = _compact(value)
-    if len(number) != 18 or not (number.isascii() and number[:17].isdigit()) or number[17] not in "0123456789X":
+    if (
+        len(number) != 18
+        or not (number.isascii() and number[:17].isdigit())
+        or number[17] not in "0123456789X"
+    ):
         raise Bad(_("An ID number has 17 digits and a check character, a digit or X."))
     # Which character would be right is not told: it would help to make numbers up.
     if number[17] != ric.calc_check_digit(number):
@@ -58,7 +64,7 @@ def id_number(value: Any, context: Context) -> str:
 def licence_end(value: date, today: date) -> date:
     """Return the last day of a licence that is still good."""
     if value < today:
-        raise Bad(_("This licence expired on %(date)s; give the expiry of a licence in force, today or later.") % {
+        raise Bad(_("This licence expired on %(date)s; give a licence in force, until today or later.") % {
             "date": value.isoformat(),
         })  # fmt: skip
     if value.year > today.year + 100:
@@ -86,7 +92,7 @@ def age_rule(view: Columns, context: Context) -> Mapping[str, str]:
     if born > context.today or age > 110:
         problems["birth_date"] = _("Give a date of birth within the last 110 years.")
     elif age < MIN_AGE:
-        problems["birth_date"] = _("An anchor must be at least 16 years old; this person is 16 on %(date)s.") % {
+        problems["birth_date"] = _("An anchor must be at least 16 years old; she will be on %(date)s.") % {
             "date": _birthday(born, MIN_AGE).isoformat(),
         }  # fmt: skip
     elif age < ADULT_AGE and view["guardian_consent_on"] is None:
@@ -95,7 +101,9 @@ def age_rule(view: Columns, context: Context) -> Mapping[str, str]:
         )
     consent = view["guardian_consent_on"]
     if consent and not born <= consent <= context.today:
-        problems["guardian_consent_on"] = _("The guardian's consent lies between the date of birth and today.")
+        problems["guardian_consent_on"] = _(
+            "The guardian's consent lies between the date of birth and today."
+        )
     return problems
 
 

@@ -27,7 +27,10 @@ def _unknown(codes: Codes, value: str) -> str:
     names = ", ".join(f"{item.code} ({item.name})" for item in shown)
     if near:
         return _("“%(value)s” is unknown; perhaps %(names)s.") % {"value": value[:48], "names": names}
-    return _("“%(value)s” is unknown; known are %(names)s and others.") % {"value": value[:48], "names": names}
+    return _("“%(value)s” is unknown; known are %(names)s and others.") % {
+        "value": value[:48],
+        "names": names,
+    }
 
 
 def code_of(kind: str) -> Check:

@@ -32,7 +32,7 @@ def shares_of(keys: tuple[str, ...]) -> Check:
 
     def check(value: Any, context: Context) -> dict[str, float]:
         if not isinstance(value, dict):
-            raise Bad(_("Give shares by group, such as {\"%(key)s\": 1.0}.") % {"key": keys[0]})
+            raise Bad(_('Give shares by group, such as {"%(key)s": 1.0}.') % {"key": keys[0]})
         unknown = [str(key)[:40] for key in value if key not in keys]
         if unknown:
             words = {"unknown": ", ".join(unknown), "keys": ", ".join(keys)}
@@ -66,7 +66,7 @@ def _later(call: Callable[..., Any], *args: Any) -> Callable[[], Any]:
 
 
 def platform_accounts(value: Any, context: Context) -> list[dict[str, Any]]:
-    """Return an anchor's accounts: [{platform, handle, followers, average_viewers}], one per platform and handle."""
+    """Return an anchor's accounts, one per platform and handle."""
     given = listed(value, 20)
     if not given:
         raise Bad(_("Give at least one platform with its followers and average viewers."))
@@ -93,7 +93,11 @@ def _account(item: Any, context: Context) -> dict[str, Any]:
     ])  # fmt: skip
     account = dict(zip(ACCOUNT_KEYS, values, strict=True))
     if account["average_viewers"] > max(1000, 50 * account["followers"]):
-        raise Bad(parts={"average_viewers": [_("This is more than 50 viewers for each follower; check both figures.")]})
+        raise Bad(
+            parts={
+                "average_viewers": [_("This is more than 50 viewers for each follower; check both figures.")]
+            }
+        )
     return account
 
 

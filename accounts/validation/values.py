@@ -29,9 +29,13 @@ def plain_text(value: Any, *, most: int, least: int = 0, lines: bool = False) ->
             code = f"U+{ord(char):04X}"
             raise Bad(_("This text holds the invisible character %(code)s; remove it.") % {"code": code})
     if len(clean) < least:
-        raise Bad(_("Give at least %(count)s characters.") % {"count": least} if least > 1 else _("Give some text."))
+        raise Bad(
+            _("Give at least %(count)s characters.") % {"count": least} if least > 1 else _("Give some text.")
+        )
     if len(clean) > most:
-        raise Bad(_("Give at most %(most)s characters; there are %(count)s.") % {"most": most, "count": len(clean)})
+        raise Bad(
+            _("Give at most %(most)s characters; there are %(count)s.") % {"most": most, "count": len(clean)}
+        )
     return clean
 
 
@@ -41,7 +45,7 @@ def text(most: int, *, least: int = 0, lines: bool = False) -> Check:
 
 
 def stall_number(value: Any, context: Context) -> str:
-    """Return a stall number in the one spelling that places are compared by: half-width capitals, no spaces."""
+    """Return a stall number in the spelling that places are compared by: narrow capitals, no spaces."""
     clean = unicodedata.normalize("NFKC", plain_text(value, most=16, least=1))
     return plain_text("".join(clean.split()).upper(), most=16, least=1)
 
@@ -146,9 +150,11 @@ def one_of(choices: Iterable[str]) -> Check:
 def listed(value: Any, most: int) -> list[Any]:
     """Return a list of at most `most` entries."""
     if not isinstance(value, list | tuple):
-        raise Bad(_("Give a list, such as [\"…\"]."))
+        raise Bad(_('Give a list, such as ["…"].'))
     if len(value) > most:
-        raise Bad(_("Give at most %(most)s entries; there are %(count)s.") % {"most": most, "count": len(value)})
+        raise Bad(
+            _("Give at most %(most)s entries; there are %(count)s.") % {"most": most, "count": len(value)}
+        )
     return list(value)
 
 

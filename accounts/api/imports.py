@@ -1,0 +1,133 @@
+"""Endpoints that take whole files (layer: faces)."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.acting import acting_merchant
+from accounts.api.base import PartyView
+from accounts.api.serializers import ImportSerializer
+from accounts.permissions import HasScope, IsTownStaff
+from accounts.services.imports import import_anchors, import_stalls
+from jobs.idempotency import Idempotent
+from matchmaker.core.errors import InvalidInput
+from matchmaker.core.parsers import BodyTooLarge, read_limited
+
+# What a multipart body holds besides its file.
+FRAMING_BYTES = 64 * 1024
+
+
+class CSVParser(BaseParser):
+    """A CSV file as the whole body; its encoding is found out by the service."""
+
+    media_type = "text/csv"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return read_limited(stream, settings.IMPORT_MAX_BYTES)
+
+
+class UploadParser(MultiPartParser):
+    """A file in a form; a body that is too large is refused before it is read."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        request = (parser_context or {})["request"]
+        limit = settings.IMPORT_MAX_BYTES
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit + FRAMING_BYTES:
+            raise BodyTooLarge(_("The file may have at most %(limit)s KB.") % {"limit": limit // 1024})
+        return super().parse(stream, media_type, parser_context)
+
+
+_DRY_RUN = OpenApiParameter(
+    "dry_run",
+    OpenApiTypes.BOOL,
+    description="1: report what would happen, rows with mistakes included; store nothing.",
+)
+_BASIS = OpenApiParameter(
+    "legal_basis",
+    OpenApiTypes.STR,
+    description="Why these people may be shown without having signed up; a column of the same name wins.",
+)
+_BODY = {
+    "text/csv": {"type": "string", "format": "binary"},
+    "multipart/form-data": {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}},
+        "required": ["file"],
+        "additionalProperties": False,
+    },
+}
+
+
+class ImportView(Idempotent, PartyView):
+    """One CSV file: UTF-8 or GB18030, Chinese or English headers, all rows or none."""
+
+    parser_classes = [CSVParser, UploadParser]
+
+
+@extend_schema(tags=["stalls"], request=_BODY, responses=ImportSerializer, parameters=[_DRY_RUN])
+class StallImport(ImportView):
+    """Importing a merchant's stalls."""
+
+    def post(self, request: Request) -> Response:
+        """Register and change many stalls by a CSV file; a row at a place of yours changes that stall."""
+        merchant = acting_merchant(request)
+        report = import_stalls(
+            actor=request.user, merchant=merchant, content=file_of(request), is_dry_run=is_dry_run(request)
+        )
+        return Response(report)
+
+
+@extend_schema(tags=["anchors"], request=_BODY, responses=ImportSerializer, parameters=[_DRY_RUN, _BASIS])
+class AnchorImport(ImportView):
+    """Importing anchors that have no account yet."""
+
+    permission_classes = [IsAuthenticated, HasScope, IsTownStaff]
+
+    def post(self, request: Request) -> Response:
+        """Add and change unclaimed anchors by a CSV file; for staff."""
+        report = import_anchors(
+            actor=request.user,
+            content=file_of(request),
+            legal_basis=request.query_params.get("legal_basis", ""),
+            is_dry_run=is_dry_run(request),
+        )
+        return Response(report)
+
+
+def file_of(request: Request) -> bytes:
+    """Return the bytes that were sent, as the body or as the one file of a form."""
+    if isinstance(request.data, bytes):
+        return request.data
+    names = sorted(request.data)
+    if names != ["file"] or "file" not in request.FILES:
+        message = _("Send one file, in the form field “file” or as the body with Content-Type text/csv.")
+        raise InvalidInput(fields={name: [message] for name in names or ["file"]}, code="file_missing")
+    upload = request.FILES["file"]
+    return read_limited(upload, settings.IMPORT_MAX_BYTES)
+
+
+def is_dry_run(request: Request) -> bool:
+    """Return what ?dry_run= says; what is neither 0 nor 1 is refused, lest it stores."""
+    words = {"": False, "0": False, "false": False, "1": True, "true": True}
+    given = request.query_params.get("dry_run", "").lower()
+    if given not in words:
+        raise InvalidInput(fields={"dry_run": [_("Give 1 or 0.")]})
+    return words[given]

@@ -1,0 +1,1 @@
+"""Reading the tables that towns really have: CSV in Chinese or English (layer: pure)."""
