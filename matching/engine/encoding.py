@@ -269,7 +269,7 @@ def fit_encoder(
         "category": category_tree.shape[1], "style": styles.shape[1], "price": PRICE_BINS,
         "audience_age": stalls.audience_age.shape[1], "audience_gender": 2, "audience_city_tier": 5,
         "region": region_tree.shape[1], "platform": len(vocabulary.platforms),
-        "language": len(vocabulary.languages), "hours": stalls.hours.shape[1] // _HOURS_A_BLOCK,
+        "language": len(vocabulary.languages), "hours": HOURS_A_WEEK // _HOURS_A_BLOCK,
         "text": config.text_dimensions + 1,
     }
     return Encoder(

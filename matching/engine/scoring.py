@@ -50,8 +50,8 @@ class Single:
 
 
 def shrunk_rate(hits: NDArray[np.int32], tries: NDArray[np.int32], mean: float, worth: float) -> FloatArray:
-    """Beta-shrunk rate (hits + worth * mean) / (tries + worth)."""
-    return np.asarray((hits + worth * mean) / (tries + worth), dtype=np.float64)
+    """Beta-shrunk rate (hits + worth * mean) / (tries + worth); exactly the mean without a try."""
+    return np.where(tries > 0, (hits + worth * mean) / (tries + worth), mean)
 
 
 def logit(p: FloatArray | float) -> FloatArray:
