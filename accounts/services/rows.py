@@ -73,7 +73,7 @@ def update_rows(
     seen = {row.pk: row.version for row, _columns in changes}
     now = timezone.now()
     with transaction.atomic():
-    """Write columns of many rows, raise their versions and keep history; all or Conflict."""
+        # Raising the versions first takes the locks; what somebody else changed then shows by its version.
         rows = model._default_manager.filter(pk__in=seen, archived_at__isnull=True)
         rows.update(version=F("version") + 1, updated_at=now)
         if dict(rows.values_list("pk", "version")) != {pk: version + 1 for pk, version in seen.items()}:
