@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from accounts.limits import SENT, check_limits
 from accounts.models import User
 from accounts.services import access
 from accounts.sms import send_sms
@@ -48,15 +49,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_verification_code_sms(self, user: User, phone: str, code: str, **kwargs: Any) -> None:
         text = _("[%(town)s] Your code is %(code)s. Tell it to nobody.")
-        send_sms(phone, text % {"town": town_name(), "code": code})
+        self._send(phone, text, code=code)
 
     def send_unknown_account_sms(self, phone: str, **kwargs: Any) -> None:
         text = _("[%(town)s] Somebody asked for a code, but this phone has no account yet. Sign up first.")
-        send_sms(phone, text % {"town": town_name()})
+        self._send(phone, text)
 
     def send_account_already_exists_sms(self, phone: str) -> None:
         text = _("[%(town)s] This phone already has an account. Sign in with your password or by code.")
-        send_sms(phone, text % {"town": town_name()})
+        self._send(phone, text)
+
+    def _send(self, phone: str, text: str, **values: str) -> None:
+        check_limits(SENT, self.request, phone=phone)
+        send_sms(phone, text % {"town": town_name(), **values})
 
     def logout(self, request: HttpRequest) -> None:
         token = request.headers.get(TOKEN_HEADER)

@@ -38,6 +38,8 @@ SMS = (Limit("sms", Per.PHONE, 5, HOUR), Limit("sms", Per.ADDRESS, 60, HOUR))
 # allauth counts three wrong codes in the session, which parallel tries outrun; this count they cannot.
 CODE = (Limit("code", Per.TOKEN, 5, QUARTER), Limit("code", Per.ADDRESS, 100, QUARTER))
 PASSWORD = (Limit("password", Per.TOKEN, 10, QUARTER), Limit("password", Per.ADDRESS, 100, QUARTER))
+# Whatever leads to it, one phone gets no more; the limits above are counted before a password is hashed.
+SENT = (Limit("sms-sent", Per.PHONE, 8, HOUR),)
 RESEND = (Limit("resend", Per.TOKEN, 2, QUARTER), Limit("sms", Per.ADDRESS, 60, HOUR))
 
 

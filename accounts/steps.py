@@ -88,10 +88,11 @@ class VerifyPhoneStep(views.VerifyPhoneView):
 
 
 class ConfirmCodeStep(views.ConfirmLoginCodeView):
-    """Refuses the code of a user who was erased meanwhile like a wrong one."""
+    """Refuses the code of a user who was erased, or took another phone, meanwhile like a wrong one."""
 
     def get_input_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_input_kwargs()
-        if self.process.user is None:
+        user = self.process.user
+        if user is None or user.phone != self.process.state.get("phone"):
             kwargs["code"] = ""
         return kwargs

@@ -17,4 +17,14 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "forget-old-jobs": {
+        "task": "jobs.tasks.forget_old_jobs",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "forget-expired-access": {
+        "task": "accounts.tasks.forget_expired_access",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
 }

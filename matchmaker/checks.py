@@ -21,3 +21,17 @@ def check_sqlite_library(**_options: Any) -> list[CheckMessage]:
             id="matchmaker.W001",
         )
     ]
+
+
+@register(deploy=True)
+def check_sms_gateway(**_options: Any) -> list[CheckMessage]:
+    """Say so when the codes of sign-ups would go to the log instead of to phones."""
+    if settings.EMBEDDED or settings.SMS_BACKEND not in {"console", "memory"}:
+        return []
+    return [
+        Warning(
+            f"Text messages go to the {settings.SMS_BACKEND}, not to phones: nobody can sign up.",
+            hint="Name your gateway's class in MATCHMAKER_SMS_BACKEND (docs/api-auth.md).",
+            id="matchmaker.W002",
+        )
+    ]

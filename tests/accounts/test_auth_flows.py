@@ -76,6 +76,15 @@ def test_a_code_counts_once(user, sms, signed_in) -> None:
     assert pending.post(AUTH + "code/confirm/", {"code": code_in(sms)}).status_code == 401
 
 
+def test_a_code_for_a_phone_that_was_given_up_meanwhile_is_wrong(user, sms, signed_in) -> None:
+    step = APIClient().post(AUTH + "code/request/", {"phone": PHONE}).json()
+    User.objects.update(phone=STRANGER)
+    answer = signed_in(step["session_token"]).post(AUTH + "code/confirm/", {"code": code_in(sms)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "incorrect_code")
+    user.refresh_from_db()
+    assert user.phone == STRANGER
+
+
 def test_three_wrong_codes_end_the_sign_in(user, sms, signed_in) -> None:
     step = APIClient().post(AUTH + "code/request/", {"phone": PHONE}).json()
     pending = signed_in(step["session_token"])

@@ -9,7 +9,7 @@ from django.contrib.auth import hashers
 from django.db import connection
 from rest_framework.test import APIClient
 
-from accounts.limits import CODE, LOGIN, SMS, address_of
+from accounts.limits import CODE, LOGIN, SENT, SMS, address_of
 from accounts.models import User
 from jobs.models import Throttle
 from tests.accounts.conftest import AUTH, PASSWORD, PHONE, STRANGER, code_in
@@ -101,6 +101,19 @@ def test_codes_and_sign_ups_share_one_limit_of_messages(user, sms, phone: str) -
             assert APIClient().post(AUTH + path, {"phone": phone} | body).status_code == 202
         for path, body in (("code/request/", {}), ("signup/", {"password": PASSWORD})):
             assert APIClient().post(AUTH + path, {"phone": phone} | body).status_code == 429
+    assert len(sms) == limit
+
+
+def test_a_phone_gets_no_more_messages_whatever_leads_to_them(db, sms) -> None:
+    limit = SENT[0].count
+    with time_machine.travel("2026-05-01T08:01:00Z", tick=False) as clock:
+        APIClient().post(AUTH + "signup/", {"phone": PHONE, "password": PASSWORD})
+        statuses = []
+        for _try in range(limit):
+            clock.shift(200)  # within the limit of sign-ins; each sends the code of the unfinished sign-up
+            login = APIClient().post(AUTH + "login/", {"phone": PHONE, "password": PASSWORD})
+            statuses.append(login.status_code)
+    assert statuses == [202] * (limit - 1) + [429]
     assert len(sms) == limit
 
 
