@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from jobs.registry import Run, handles
-from matching.services import recommendations
+from matching.services import decisions, recommendations
 
 
 @handles("matching.refresh_party")
@@ -24,6 +24,27 @@ def patch_partners(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
 def rematch(run: Run) -> dict[str, Any]:
     """Compute everybody's lists."""
     return recommendations.rematch_everybody(progress=run.progress)
+
+
+@handles(decisions.JOB_KIND)
+def decide_matches(
+    run: Run,
+    *,
+    actor_id: int,
+    match_ids: list[int],
+    action: str,
+    reason_code: str,
+    note_id: int | None,
+) -> dict[str, Any]:
+    """Approve or reject the matches that staff chose."""
+    return decisions.decide_matches(
+        actor_id=actor_id,
+        match_ids=match_ids,
+        action=action,
+        reason_code=reason_code,
+        note_id=note_id,
+        progress=run.progress,
+    )
 
 
 @shared_task(name="matching.tasks.forget_superseded_lists")
