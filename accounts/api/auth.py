@@ -1,12 +1,14 @@
 """Signing up and in: allauth's steps behind our own limits, input rules and error format (layer: faces)."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.account import views as allauth_views
 from allauth.headless.constants import Client
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -110,6 +112,7 @@ class AuthStep(APIView):
     input_class: type[StrictSerializer] = Nothing
     step: Callable[..., HttpResponseBase]
     limits: "tuple[limits.Limit, ...]" = ()
+    hides_time = False
 
     def run(self, request: Request) -> Response:
         http = request._request
@@ -117,10 +120,13 @@ class AuthStep(APIView):
         token = request.headers.get(TOKEN_HEADER, "")
         limits.check_limits(self.limits, http, phone=data.get("phone", ""), token=token)
         http._body = json.dumps(data).encode()  # what was checked is what allauth reads
+        started_at = time.monotonic()
         try:
             answer = type(self).step(http)
         except ImmediateHttpResponse as stop:
             answer = stop.response
+        if self.hides_time:
+            time.sleep(max(0.0, started_at + settings.AUTH_ANSWER_SECONDS - time.monotonic()))
         response = translated(answer, token)
         response["Cache-Control"] = "no-store"
         return response
@@ -176,7 +182,7 @@ _ANSWERS = {200: SignedIn, 202: NextStep}
 class SignUpView(AuthStep):
     """Make an account; a code goes to the phone."""
 
-    input_class, limits = SignUp, limits.SMS
+    input_class, limits, hides_time = SignUp, limits.SMS, True
     step = staticmethod(app_view(steps.SignUpStep))
 
     @extend_schema(request=SignUp, responses={202: NextStep}, tags=["auth"])
@@ -212,7 +218,7 @@ class ResendPhoneView(AuthStep):
 class LoginView(AuthStep):
     """Sign in by password."""
 
-    input_class, limits = Login, limits.LOGIN
+    input_class, limits, hides_time = Login, limits.LOGIN, True
     step = staticmethod(app_view(steps.LoginStep))
 
     @extend_schema(request=Login, responses=_ANSWERS, tags=["auth"])
@@ -223,7 +229,7 @@ class LoginView(AuthStep):
 class RequestCodeView(AuthStep):
     """Ask for a code to sign in with, also after forgetting the password."""
 
-    input_class, limits = Phone, limits.SMS
+    input_class, limits, hides_time = Phone, limits.SMS, True
     step = staticmethod(app_view(allauth_views.RequestLoginCodeView))
 
     @extend_schema(request=Phone, responses={202: NextStep}, tags=["auth"])

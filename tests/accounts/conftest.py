@@ -17,6 +17,7 @@ AUTH = "/api/v1/auth/"
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(settings: Any) -> None:
+    settings.AUTH_ANSWER_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

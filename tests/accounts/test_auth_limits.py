@@ -1,5 +1,6 @@
 """What an attacker learns and how often they may try."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -74,6 +75,18 @@ def hashes_of(path: str, phone: str, password: str) -> int:
 @pytest.mark.parametrize(("path", "password"), [("login/", WRONG), ("signup/", PASSWORD)])
 def test_known_and_unknown_phones_cost_one_hash_each(user, sms, path: str, password: str) -> None:
     assert hashes_of(path, PHONE, password) == hashes_of(path, STRANGER, password) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("login/", {"password": WRONG}), ("signup/", {"password": PASSWORD}), ("code/request/", {})],
+)
+def test_answers_about_known_and_unknown_phones_take_the_same_time(user, sms, settings, path, body) -> None:
+    settings.AUTH_ANSWER_SECONDS = 0.2
+    for phone in (PHONE, STRANGER):
+        started_at = time.monotonic()
+        APIClient().post(AUTH + path, {"phone": phone} | body)
+        assert time.monotonic() - started_at >= 0.2
 
 
 def test_login_allows_exactly_its_limit_and_then_hashes_nothing(user) -> None:
