@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from jobs.models import IdempotencyKey
 from matchmaker.core.errors import DomainError, InvalidInput
 from matchmaker.core.exception_handler import PROBLEM_TYPE
+from matchmaker.core.renderers import RENDERING
 
 REPLAYED_HEADERS = ("ETag", "Location")
 
@@ -82,7 +83,8 @@ def _digest_of(request: Request) -> str:
 
 def _store(row: IdempotencyKey, response: Response) -> None:
     row.status = response.status_code
-    row.body = orjson.loads(orjson.dumps(response.data, default=str))
+    # As the renderer writes it, so that a replay has the same bytes.
+    row.body = orjson.loads(orjson.dumps(response.data, default=str, option=RENDERING))
     row.headers = {name: response[name] for name in REPLAYED_HEADERS if name in response}
     row.save(update_fields=["status", "body", "headers", "updated_at"])
 

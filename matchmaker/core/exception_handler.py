@@ -9,6 +9,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from matchmaker.core.errors import DomainError, NotAllowed, NotFound, Unavailable
 
@@ -74,7 +75,7 @@ def _api_problem(error: exceptions.APIException) -> Response:
 def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:
     """Return nested DRF messages as `{"terms.sessions.0.starts_at": [...]}`."""
     if isinstance(detail, Mapping):
-        pairs = [(f"{path}.{key}" if path else str(key), value) for key, value in detail.items()]
+        pairs = [(_joined(path, str(key)), value) for key, value in detail.items()]
     elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
         pairs = [
             (f"{path}.{number}" if path else str(number), item) for number, item in enumerate(detail) if item
@@ -85,6 +86,13 @@ def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:
     for key, value in pairs:
         flat |= _flat(value, key)
     return flat
+
+
+def _joined(path: str, key: str) -> str:
+    """Return the path of a field; what is wrong with a whole list or object stands at its own path."""
+    if key == api_settings.NON_FIELD_ERRORS_KEY:
+        return path or "body"
+    return f"{path}.{key}" if path else key
 
 
 def _strings(fields: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -11,6 +11,9 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+RENDERING = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+
+
 class JSONRenderer(DRFRenderer):
     """JSON by orjson; decimals are strings, so that no share loses a digit."""
 
@@ -22,4 +25,4 @@ class JSONRenderer(DRFRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+        return orjson.dumps(data, default=_plain, option=RENDERING)
