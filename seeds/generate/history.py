@@ -16,7 +16,7 @@ from seeds.generate.shares import price_bin
 from seeds.generate.stalls import State
 
 Row = dict[str, Any]
-MATCHES_A_STALL = 2.0
+MATCHES_A_STALL = 3.0
 REACTIONS_A_STALL = 6.0
 NEEDS_PAST_DAYS = 12
 EARLIEST_DAYS = 150
@@ -91,6 +91,7 @@ class Historian:
         self.dice, self.stalls, self.anchors = dice, stalls, anchors
         self.now = now.replace(minute=0, second=0, microsecond=0)
         self.diary = Diary(dice, stalls, anchors, self.now)
+        self.mixed_hosts: dict[str, list[int]] = defaultdict(list)
         self.by_category: dict[str, list[int]] = defaultdict(list)
         for number, anchor in enumerate(anchors):
             if is_active(anchor.state):
@@ -111,12 +112,20 @@ class Historian:
     def _pair(self, stall: int) -> tuple[int, int] | None:
         """Return the stall with an anchor who sells its goods at its prices, or None after a few tries."""
         row = self.stalls[stall].row
-        pool = self.by_category[self.dice.one_of(row["categories"])]
+        code = self.dice.one_of(row["categories"])
+        # Known names are asked first, and who fills a mixed session goes on until it is full.
+        pool = self.mixed_hosts[code] if self.dice.chance(0.3) else []
+        pool = pool or self.by_category[code]
         for _ in range(6 if pool else 0):
-            anchor = self.dice.one_of(pool)
+            anchor = self._better_known(self.dice.one_of(pool), self.dice.one_of(pool))
             if price_overlap(row, self.anchors[anchor].row["price_shares"]) >= 0.25:
                 return stall, anchor
         return None
+
+    def _better_known(self, one: int, other: int) -> int:
+        """Return the one with more viewers, three times in four."""
+        first, second = sorted((one, other), key=lambda anchor: -self.anchors[anchor].figures.average_viewers)
+        return first if self.dice.chance(0.75) else second
 
     def _match(self, stall: int, anchor: int) -> Row | None:
         joined = self._joined_days_ago(stall, anchor)
@@ -129,8 +138,7 @@ class Historian:
         if moves is None:
             return None
         if story in KEEPS_HOURS:
-            for slot in slots:
-                self.diary.take(stall, anchor, slot)
+            self._take(stall, anchor, slots)
         return {
             "stall": stall,
             "anchor": anchor,
@@ -140,6 +148,13 @@ class Historian:
             "is_booked": story in TOOK_HOURS,
             "outcomes": [self._outcome(stall, anchor, slot) for slot in slots if story == "completed"],
         }
+
+    def _take(self, stall: int, anchor: int, slots: list[Slot]) -> None:
+        for slot in slots:
+            self.diary.take(stall, anchor, slot)
+            if slot.places > 1:
+                for code in self.anchors[anchor].row["categories"]:
+                    self.mixed_hosts[code].append(anchor)
 
     def _joined_days_ago(self, stall: int, anchor: int) -> int:
         """Return how long the younger of the two has been here."""
