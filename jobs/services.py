@@ -20,7 +20,6 @@ from matchmaker.core.errors import Conflict
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-LEASE = timedelta(seconds=15)
 RETRY_BASE_SECONDS = 2
 
 
@@ -118,12 +117,17 @@ def claim(job_id: int) -> Job | None:
     taken = Job.objects.filter(due, pk=job_id, attempts__lt=MAX_ATTEMPTS).update(
         state=JobState.RUNNING,
         attempts=F("attempts") + 1,
-        lease_until=now + LEASE,
+        lease_until=now + lease(),
         lease_token=token,
         started_at=now,
         updated_at=now,
     )
     return Job.objects.get(pk=job_id) if taken else None
+
+
+def lease() -> timedelta:
+    """How long a job belongs to a worker that does not renew it."""
+    return timedelta(seconds=settings.JOBS_LEASE_SECONDS)
 
 
 def _held(job: Job) -> models.QuerySet[Job]:
@@ -132,7 +136,7 @@ def _held(job: Job) -> models.QuerySet[Job]:
 
 def renew(job: Job) -> bool:
     """Extend the lease; False when it was lost to another worker."""
-    return _held(job).update(lease_until=timezone.now() + LEASE) == 1
+    return _held(job).update(lease_until=timezone.now() + lease()) == 1
 
 
 def record_progress(job: Job, *, done: int, total: int) -> None:

@@ -17,7 +17,6 @@ from jobs.registry import handler_for
 
 logger = logging.getLogger(__name__)
 
-RENEW_EVERY_SECONDS = 4.0
 PROGRESS_EVERY_SECONDS = 0.5
 
 
@@ -47,7 +46,7 @@ class JobRun:
 
     def _keep_lease(self) -> None:
         try:
-            while not self._stop.wait(RENEW_EVERY_SECONDS):
+            while not self._stop.wait(services.lease().total_seconds() / 4):
                 services.renew(self.job)
         except (
             Exception

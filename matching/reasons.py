@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.cards import (
@@ -69,7 +70,8 @@ def _word(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("text") or value.get("name"))
     if isinstance(value, list):
-        return "、".join(_word(item) for item in value) or UNKNOWN
+        joiner = "、" if (get_language() or "zh").startswith("zh") else ", "
+        return joiner.join(_word(item) for item in value) or UNKNOWN
     return UNKNOWN if value is None else str(value)
 
 

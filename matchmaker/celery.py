@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 
@@ -20,6 +21,17 @@ app.conf.beat_schedule = {
     "forget-old-jobs": {
         "task": "jobs.tasks.forget_old_jobs",
         "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "forget-superseded-lists": {
+        "task": "matching.tasks.forget_superseded_lists",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    # 03:30 in the town (19:30 UTC): licences and verifications lapse at midnight, streams end before it.
+    "rematch-nightly": {
+        "task": "matching.tasks.rematch_nightly",
+        "schedule": crontab(hour=19, minute=30),
         "options": {"expires": 3600.0},
     },
     "forget-expired-access": {

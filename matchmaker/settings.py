@@ -149,6 +149,8 @@ CACHES = {"default": _cache()}
 # The database row is the job; a message only wakes a worker, so nothing here has to be durable.
 # How long a job may be due before the sweep sends its message again.
 JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=5.0)
+# A worker renews its lease four times in this; a killed one loses its job after it.
+JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=15.0)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SERIALIZER = "json"
@@ -185,7 +187,7 @@ if REDIS_URL:
         "health_check_interval": 10,
     }
 else:
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(embedded.make_folder(VAR_DIR / "broker" / "queue")),
         "data_folder_out": str(VAR_DIR / "broker" / "queue"),
@@ -266,6 +268,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    # One name for one set of words, wherever it appears.
+    "ENUM_NAME_OVERRIDES": {
+        "MatchStatus": "matching.choices.MatchStatus",
+        "MatchAction": "matching.api.serializers.ACTIONS",
+        "SuggestionAction": "matching.api.suggestions_shapes.SUGGESTION_ACTIONS",
+        "Awaiting": "matching.choices.Awaiting",
+        "Role": "matching.choices.Role",
+        "Side": "matching.choices.Side",
+        "ReactionKind": "matching.choices.ReactionKind",
+        "CooperationMode": "accounts.choices.CooperationMode",
+        "Platform": "accounts.choices.Platform",
+    },
 }
 # A body of JSON; the two imports have a cap of their own and read their file as a stream.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MATCHMAKER_JSON_MAX_BYTES", default=256 * 1024)
@@ -287,6 +301,8 @@ STATIC_ROOT = env.str("MATCHMAKER_STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = VAR_DIR / "media"
 # The embedded default serves straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = EMBEDDED
+if EMBEDDED:
+    embedded.make_folder(STATIC_ROOT)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

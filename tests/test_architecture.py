@@ -24,7 +24,6 @@ LAYERS = (
         "packing",
         "registry",
         "hours",
-        "tokens",
         "limits",
     },
     {"reference", "models"},

@@ -86,7 +86,7 @@ def test_a_running_job_is_nobody_elses_until_its_lease_lapses(effects: list[Any]
     held = services.claim(job.pk)
     assert held is not None
     assert services.claim(job.pk) is None
-    with time_machine.travel(timezone.now() + services.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + services.lease() + timedelta(seconds=1)):
         assert services.claim(job.pk) is not None
     assert not services.renew(held), "the first worker must learn that it lost the job"
     assert not services.finish(held, result={"late": True})

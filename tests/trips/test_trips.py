@@ -95,7 +95,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(api: Api, zone: str) -> Non
     recommendations.rematch_everybody()
     stall = StallFactory.create()
     # A worker's first job also loads the engine and reads the market: time enough to kill it in between.
-    with worker_processes() as worker:
+    with worker_processes({"MATCHMAKER_LEASE_SECONDS": "4"}) as worker:
         recommendations.request_refresh(side="stall", ids=[stall.pk])
         wait_until(lambda: Job.objects.filter(state=JobState.RUNNING).exists())
         os.killpg(worker.pid, signal.SIGKILL)
