@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def make_folder(path: Path | str) -> Path:
-    """The folder, made if it was missing."""
+    """The folder, made if it was missing, and then closed to other accounts of the machine."""
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -268,6 +268,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "matchmaker.core.openapi.add_problem_schema",
+    ],
     # One name for one set of words, wherever it appears.
     "ENUM_NAME_OVERRIDES": {
         "MatchStatus": "matching.choices.MatchStatus",

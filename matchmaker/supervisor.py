@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 STOP_SECONDS = 7.0
 FIRST_PAUSE = 0.5
@@ -25,14 +27,24 @@ class Child:
     argv: list[str]
     env: dict[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
+    # The first start may run this in a fork instead: it keeps what is imported already, a second saved.
+    fork: Callable[[], None] | None = None
+    process: "subprocess.Popen[bytes] | Fork | None" = None
     started_at: float = 0.0
     pause: float = FIRST_PAUSE
     restart_at: float = 0.0
 
     def start(self) -> None:
         """Start it; it dies with this process, even when this one is killed."""
-        self.process = subprocess.Popen(  # noqa: S603 (the command is ours)
+        if self.fork is not None and self.process is None:
+            self.process = Fork(self.fork)
+        else:
+            self.process = self._spawn()
+        self.started_at = time.monotonic()
+        self.restart_at = 0.0
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 (the command is ours)
             self.argv,
             env={**os.environ, **self.env},
             pass_fds=self.pass_fds,
@@ -40,8 +52,6 @@ class Child:
             start_new_session=True,
             preexec_fn=die_with(os.getpid()),
         )
-        self.started_at = time.monotonic()
-        self.restart_at = 0.0
 
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -83,6 +93,58 @@ def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[
     return ask
 
 
+class Fork:
+    """A child that runs a function of this process; only while this process has no other thread."""
+
+    def __init__(self, target: Callable[[], None]) -> None:
+        ask = die_with(os.getpid())
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run_and_exit(target, ask)
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self) -> int:
+        while self.poll() is None:
+            time.sleep(0.01)
+        return self.returncode or 0
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
+def _run_and_exit(target: Callable[[], None], ask: Callable[[], None] | None) -> NoReturn:
+    """The life of a fork, from its own session to its exit code."""
+    code = 1
+    try:
+        os.setsid()
+        if ask is not None:
+            ask()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        target()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 class Supervisor:
     """Keeps its children alive until it is told to stop."""
 
@@ -91,7 +153,7 @@ class Supervisor:
         self.tell = tell
         self.signals = 0
 
-    def run(self) -> None:
+    def run(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Start all and watch them until SIGINT or SIGTERM; then stop all within ten seconds."""
         previous = {
             number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
@@ -99,6 +161,7 @@ class Supervisor:
         try:
             for child in self.children:
                 child.start()
+            meanwhile()
             while not self.signals:
                 self.look_after()
                 time.sleep(0.1)

@@ -1,5 +1,6 @@
 """`manage.py up`: from a fresh clone to a served town, in one command."""
 
+import os
 import socket
 import sys
 import threading
@@ -17,10 +18,13 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from matchmaker.bootstrap import explain_os_error, no_space_line, say
+from matchmaker.serve import Web
 from matchmaker.supervisor import Child, Supervisor
 from matchmaker.translations import compile_translations
 
 ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Celery's warning about root is about pickled messages; ours are JSON and hold ids.
+WORKER = {**ONE_BLAS_THREAD, "PYTHONWARNINGS": "ignore:You're running the worker"}
 
 
 class Command(BaseCommand):
@@ -49,10 +53,11 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(130)
         connections.close_all()
+        os.environ.update(ONE_BLAS_THREAD)
         supervisor = Supervisor(processes(listener, options["web_workers"]), self._tell)
         address = f"http://{options['host']}:{options['port']}"
-        threading.Thread(target=self._welcome, args=(address, demo), daemon=True).start()
-        supervisor.run()
+        welcome = threading.Thread(target=self._welcome, args=(address, demo), daemon=True)
+        supervisor.run(meanwhile=welcome.start)
         self._tell(say("Stopped.", "已停止。"))
 
     def _prepare(self, demo: "DemoTown", wanted: bool) -> None:
@@ -150,13 +155,8 @@ def explain_database_error(error: DatabaseError) -> str:
 
 def processes(listener: socket.socket, web_workers: int) -> list[Child]:
     """Web, the two workers and beat; web first, it takes longest to answer."""
-    python = [sys.executable, "-m"]
-    fd = listener.fileno()
-    web = [*python, "gunicorn", "matchmaker.wsgi", "--bind", f"fd://{fd}", "--worker-class", "gthread"]
-    web += ["--workers", str(web_workers), "--threads", "4", "--preload", "--graceful-timeout", "5"]
-    web += ["--no-control-socket"]
-    web += ["--log-level", "warning", "--worker-tmp-dir", str(settings.VAR_DIR)]
-    celery = [*python, "celery", "-A", "matchmaker.celery"]
+    web = Web(listener.fileno(), web_workers, str(settings.VAR_DIR))
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "matchmaker.celery"]
     quiet = ["--loglevel", "WARNING"]
     worker = [*celery, "worker", *quiet, "--pool", "threads"]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -164,9 +164,9 @@ def processes(listener: socket.socket, web_workers: int) -> list[Child]:
     default = [*worker, "-Q", "default", "-n", "default@%h", "--concurrency", "4"]
     beat = [*celery, "beat", *quiet, "--pidfile", ""]
     return [
-        Child("web", web, pass_fds=(fd,), env=ONE_BLAS_THREAD),
-        Child("compute worker", compute, env=ONE_BLAS_THREAD),
-        Child("default worker", default, env=ONE_BLAS_THREAD),
+        Child("web", web.command(), pass_fds=(web.fd,), env=ONE_BLAS_THREAD, fork=web.run),
+        Child("compute worker", compute, env=WORKER),
+        Child("default worker", default, env=WORKER),
         Child("beat", beat),
     ]
 
