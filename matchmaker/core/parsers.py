@@ -1,6 +1,7 @@
 """Reading request bodies strictly: what JSON libraries let through silently is refused here (layer: core)."""
 
 import json
+from math import isfinite
 from typing import IO, Any
 
 from django.conf import settings
@@ -25,10 +26,6 @@ def read_limited(stream: IO[bytes], limit: int) -> bytes:
     return body
 
 
-def _refuse_constant(name: str) -> None:
-    raise InvalidInput(_("%(name)s is not a JSON number.") % {"name": name}, code="not_a_number")
-
-
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for key, value in pairs:
@@ -38,22 +35,26 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return seen
 
 
-def refuse_bad_text(value: Any, path: str = "") -> None:
-    """Raise InvalidInput naming the field when a string in `value` holds a NUL or a lone surrogate.
+def refuse_bad_values(value: Any, path: str = "") -> None:
+    """Raise InvalidInput naming the field of a NUL, a lone surrogate, a NaN or an infinity in `value`.
 
     PostgreSQL refuses NUL and UTF-8 refuses surrogates; both would end as a 500 further in.
+    Python's reader of JSON lets NaN through, and 1e999 as infinity.
     """
+    if isinstance(value, float) and not isfinite(value):
+        message = _("Give a finite number; NaN and infinity are none.")
+        raise InvalidInput(code="not_a_number", fields={path or "body": [message]})
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
             message = _("This text holds a character that cannot be stored (NUL or half of a pair).")
             raise InvalidInput(code="bad_text", fields={path or "body": [message]})
     elif isinstance(value, dict):
         for key, item in value.items():
-            refuse_bad_text(key, path or "body")
-            refuse_bad_text(item, f"{path}.{key}" if path else key)
+            refuse_bad_values(key, path or "body")
+            refuse_bad_values(item, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            refuse_bad_text(item, f"{path}.{number}" if path else str(number))
+            refuse_bad_values(item, f"{path}.{number}" if path else str(number))
 
 
 class StrictJSONParser(BaseParser):
@@ -66,10 +67,8 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            value = json.loads(
-                body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs
-            )
+            value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique_pairs)
+            refuse_bad_values(value)
         except (UnicodeDecodeError, ValueError, RecursionError) as error:
             raise InvalidInput(_("The body is not valid JSON."), code="invalid_json") from error
-        refuse_bad_text(value)
         return value

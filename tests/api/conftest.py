@@ -1,0 +1,21 @@
+"""What the tests of the API share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accounts.signals import profile_changed
+
+
+@pytest.fixture
+def announced() -> Iterator[list[tuple[str, list[int]]]]:
+    """The facts `profile_changed` sent during the test, as (side, ids)."""
+    facts: list[tuple[str, list[int]]] = []
+
+    def note(*, side: str, ids: list[int], **_: Any) -> None:
+        facts.append((side, list(ids)))
+
+    profile_changed.connect(note, dispatch_uid="tests.announced")
+    yield facts
+    profile_changed.disconnect(dispatch_uid="tests.announced")

@@ -1,0 +1,63 @@
+"""Reference data: what codes there are, for everybody."""
+
+import pytest
+
+from accounts.models import Category
+from accounts.selectors import forget_reference
+
+pytestmark = pytest.mark.django_db
+KINDS = ("categories", "styles", "zones", "regions", "languages")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everybody_reads_the_codes_in_both_languages(api, kind):
+    answer = api(None).get(f"/api/v1/{kind}/")
+
+    assert answer.status_code == 200
+    rows = answer.json()
+    assert len(rows) >= 6
+    assert all(row["code"] and row["name_zh"] and row["name_en"] for row in rows)
+    assert all(row["name"] == row["name_en"] for row in rows)
+    chinese = api(None, HTTP_ACCEPT_LANGUAGE="zh-hans").get(f"/api/v1/{kind}/").json()
+    assert all(row["name"] == row["name_zh"] for row in chinese)
+
+
+def test_categories_know_their_department_and_regions_their_area(api):
+    parents = {row["code"]: row["parent"] for row in api(None).get("/api/v1/categories/").json()}
+
+    assert parents["dress"] == "women"
+    assert all(row["parent"] for row in api(None).get("/api/v1/regions/").json())
+
+
+def test_what_is_retired_is_no_longer_offered(api):
+    Category.objects.filter(code="dress").update(is_retired=True)
+    forget_reference()
+
+    assert "dress" not in {row["code"] for row in api(None).get("/api/v1/categories/").json()}
+
+
+def test_answers_are_cached_and_know_their_etag(api, django_assert_num_queries):
+    client = api(None)
+    first = client.get("/api/v1/zones/")
+    with django_assert_num_queries(0):
+        again = client.get("/api/v1/zones/", HTTP_IF_NONE_MATCH=first["ETag"])
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert "max-age" in first["Cache-Control"]
+    assert "Accept-Language" in first["Vary"]
+
+
+def test_a_token_that_lapsed_does_not_close_public_data(api):
+    assert api(None, HTTP_X_SESSION_TOKEN="old").get("/api/v1/zones/").status_code == 200
+
+
+def test_nothing_can_be_written(api, staff_user):
+    for method in ("post", "put", "patch", "delete"):
+        assert getattr(api(staff_user), method)("/api/v1/zones/", {}).status_code == 405
+
+
+def test_price_bins_are_sixteen_and_join(api):
+    bins = api(None).get("/api/v1/price-bins/").json()
+
+    assert len(bins) == 16
+    assert all(left["high_cents"] == right["low_cents"] for left, right in zip(bins, bins[1:], strict=False))
