@@ -25,6 +25,13 @@ def cold_caches() -> Iterator[None]:
     forget_market()
 
 
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """Pages render without `collectstatic`, also under the settings of production (`--services`)."""
+    backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
+
+
 @pytest.fixture
 def api() -> Callable[[User | None], APIClient]:
     """A client with a real device token of that user; None is anonymous. Speaks English."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from rest_framework.test import APIClient
 
+from accounts.api import access_urls
 from accounts.models import DeviceToken, User
 from tests.accounts.conftest import AUTH, PASSWORD, PHONE, STRANGER, code_in
 
@@ -210,3 +211,9 @@ def test_a_console_sms_can_be_read_by_a_newcomer(user, settings, capsys: Callabl
     assert f"SMS {PHONE}: " in capsys.readouterr().out
     if settings.EMBEDDED:
         assert f"SMS {PHONE}: " in (settings.VAR_DIR / "sms.log").read_text(encoding="utf-8")
+
+
+def test_every_address_is_in_the_guide(settings) -> None:
+    guide = (settings.BASE_DIR / "docs" / "api-auth.md").read_text(encoding="utf-8")
+    addresses = [str(row.pattern).replace("<uuid:public_id>", "{id}") for row in access_urls.urlpatterns]
+    assert addresses and [address for address in addresses if f"`{address}` " not in guide] == []
