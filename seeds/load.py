@@ -28,6 +28,8 @@ from seeds.generate import AnchorSeed, MerchantSeed, Town
 from seeds.generate.stalls import State
 
 CHUNK = 1000
+VERIFIED_ONCE = ("verified", "lapsed")
+REFUSED_FOR = "refuse_document_unreadable"
 LEGAL_BASIS = "演示数据，人物均为虚构 (demo data, invented people)"
 # Called with what is being done and how many rows of it are done.
 Progress = Callable[[str, int], None]
@@ -60,7 +62,7 @@ def load_merchants(actor: User, seeds: Sequence[MerchantSeed], progress: Progres
         rows = [registrable(seed.row) for seed in part]
         made += register_merchants(actor=actor, merchants=list(zip(owners, rows, strict=True)))
         progress("merchants", len(part))
-    decide(actor, Merchant, list(zip(made, (seed.state for seed in seeds), strict=True)))
+    decide_merchants(actor, made, [seed.state for seed in seeds])
     ended = {
         row.pk: {"licence_expires_on": seed.row["licence_expires_on"]}
         for row, seed in zip(made, seeds, strict=True)
@@ -100,7 +102,7 @@ def load_anchors(actor: User, seeds: Sequence[AnchorSeed], progress: Progress) -
                 set_anchor_calendar(actor=actor, anchor=row, data=calendar)
         made += rows
         progress("anchors", len(part))
-    decide(actor, Anchor, list(zip(made, (seed.state for seed in seeds), strict=True)))
+    decide_anchors(actor, made, [seed.state for seed in seeds])
     return made
 
 
@@ -139,25 +141,43 @@ def past_match(row: dict[str, Any], stalls: Sequence[Stall], anchors: Sequence[A
     )
 
 
-def decide(actor: User, model: type[P], parties: Sequence[tuple[P, State]]) -> None:
-    """Verify or refuse parties as their states tell, then record when that was and when they joined."""
-    verified = [row for row, state in parties if state.verification in ("verified", "lapsed")]
-    refused = [row for row, state in parties if state.verification == "refused"]
-    verify, refuse = (
-        (verify_merchants, refuse_merchants) if model is Merchant else (verify_anchors, refuse_anchors)
-    )
+def decide_merchants(actor: User, merchants: Sequence[Merchant], states: Sequence[State]) -> None:
+    """Let staff verify or refuse merchants as their states tell, then record when that was."""
+    verified, refused = decided(merchants, states)
     for part in parts(verified):
-        verify(actor=actor, **{f"{model._meta.model_name}s": part})
+        verify_merchants(actor=actor, merchants=part)
     for part in parts(refused):
-        reason = "refuse_document_unreadable"
-        refuse(actor=actor, reason_code=reason, **{f"{model._meta.model_name}s": part})
-    record_past(actor=actor, model=model, dates={row.pk: past_of(state) for row, state in parties})
+        refuse_merchants(actor=actor, merchants=part, reason_code=REFUSED_FOR)
+    record_past(actor=actor, model=Merchant, dates=past_of(merchants, states))
 
 
-def past_of(state: State) -> dict[str, Any]:
-    """Return when a party joined and, when it was verified, until when that holds or held."""
+def decide_anchors(actor: User, anchors: Sequence[Anchor], states: Sequence[State]) -> None:
+    """Let staff verify or refuse anchors as their states tell, then record when that was."""
+    verified, refused = decided(anchors, states)
+    for part in parts(verified):
+        verify_anchors(actor=actor, anchors=part)
+    for part in parts(refused):
+        refuse_anchors(actor=actor, anchors=part, reason_code=REFUSED_FOR)
+    record_past(actor=actor, model=Anchor, dates=past_of(anchors, states))
+
+
+def decided(parties: Sequence[P], states: Sequence[State]) -> tuple[list[P], list[P]]:
+    """Return who is to be verified (and may have lapsed since), and who is to be refused."""
+    pairs = list(zip(parties, states, strict=True))
+    return (
+        [party for party, state in pairs if state.verification in VERIFIED_ONCE],
+        [party for party, state in pairs if state.verification == "refused"],
+    )
+
+
+def past_of(parties: Sequence[P], states: Sequence[State]) -> dict[int, dict[str, Any]]:
+    """Return when each party joined and, when it was verified, until when that holds or held."""
+    return {party.pk: dates_of(state) for party, state in zip(parties, states, strict=True)}
+
+
+def dates_of(state: State) -> dict[str, Any]:
     dates: dict[str, Any] = {"created_at": joined_at(state)}
-    if state.verification in ("verified", "lapsed"):
+    if state.verification in VERIFIED_ONCE:
         dates["verified_until"] = valid_until(town_today() - timedelta(days=state.verified_days_ago))
     return dates
 

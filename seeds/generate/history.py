@@ -266,7 +266,7 @@ def is_active(state: State) -> bool:
 
 def is_open(stall: Row) -> bool:
     """Tell whether a stall may hold streams."""
-    return stall["streaming_permit"] != "banned"
+    return bool(stall["streaming_permit"] != "banned")
 
 
 def price_overlap(stall: Row, sold: list[float]) -> float:
