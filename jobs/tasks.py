@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils.module_loading import module_has_submodule
 
-from jobs import services
+from jobs import services, throttle
 from jobs.models import Job
 from jobs.registry import handler_for
 
@@ -83,6 +83,12 @@ def sweep_jobs() -> None:
 def forget_old_jobs() -> None:
     """Delete what ended long ago."""
     services.forget_old()
+
+
+@shared_task(name="jobs.tasks.forget_old_counts")
+def forget_old_counts() -> None:
+    """Delete the counts of limits whose windows are long gone."""
+    throttle.forget_old_counts()
 
 
 def load_handlers() -> None:

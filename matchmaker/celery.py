@@ -34,6 +34,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=19, minute=30),
         "options": {"expires": 3600.0},
     },
+    "forget-old-counts": {
+        "task": "jobs.tasks.forget_old_counts",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "forget-expired-access": {
         "task": "accounts.tasks.forget_expired_access",
         "schedule": 3600.0,

@@ -12,7 +12,9 @@ from rest_framework.test import APIClient
 
 from accounts.limits import CODE, LOGIN, SENT, SMS, address_of
 from accounts.models import User
+from accounts.services.access import register_user
 from jobs.models import Throttle
+from matchmaker.core.errors import Conflict
 from tests.accounts.conftest import AUTH, PASSWORD, PHONE, STRANGER, code_in
 
 pytestmark = pytest.mark.django_db
@@ -168,6 +170,23 @@ def test_parallel_tries_do_not_outrun_the_limit(user) -> None:
     assert set(statuses) == {400, 429}
     assert statuses.count(400) <= LOGIN[0].count * windows
     assert windows > 1 or statuses.count(400) == LOGIN[0].count
+
+
+@pytest.mark.django_db(transaction=True)
+def test_crossing_sign_ups_leave_one_user() -> None:
+    def sign_up(number: int) -> str:
+        try:
+            register_user(phone=PHONE, password=f"{PASSWORD}-{number}")
+            return "done"
+        except Conflict as refusal:
+            return refusal.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(sign_up, range(24)))
+    assert set(outcomes) <= {"done", "sign_up_crossed"} and "done" in outcomes
+    assert User.objects.filter(phone=PHONE).count() == 1
 
 
 def test_counts_name_neither_phones_nor_addresses(user) -> None:
