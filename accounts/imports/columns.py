@@ -160,12 +160,12 @@ def _unit(header: str) -> str:
 
 def match_headers(header: Iterable[str], columns: tuple[Column, ...]) -> Matched:
     """Return column and unit for every header, None for those ignored; InvalidInput names unknown ones."""
-    by_key = {_key(name): column for column in reversed(columns) for name in column.headers}
+    by_key = {_key(name): (column, name) for column in reversed(columns) for name in column.headers}
     matched: Matched = []
     problems: Problems = {}
     seen: dict[str, str] = {}
     for number, name in enumerate(header, start=1):
-        column = by_key.get(_key(name))
+        column, _name = by_key.get(_key(name), (None, ""))
         if column is None:
             matched.append(None)
             if name.strip() and unicodedata.normalize("NFKC", name).strip().casefold() not in IGNORED:
@@ -183,12 +183,9 @@ def match_headers(header: Iterable[str], columns: tuple[Column, ...]) -> Matched
     return matched
 
 
-def _unknown_header(name: str, by_key: dict[str, Column]) -> str:
-    near = get_close_matches(_key(name), by_key, n=3, cutoff=0.5)
-    words = {
-        "name": name.strip()[:40],
-        "near": ", ".join(dict.fromkeys(by_key[key].headers[-1] for key in near)),
-    }
+def _unknown_header(name: str, by_key: dict[str, tuple[Column, str]]) -> str:
+    near = [by_key[key][1] for key in get_close_matches(_key(name), by_key, n=3, cutoff=0.5)]
+    words = {"name": name.strip()[:40], "near": ", ".join(near)}
     if near:
         return (
             _("“%(name)s” is no column we know; perhaps %(near)s. Remove the column if it is not needed.")

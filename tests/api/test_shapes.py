@@ -39,7 +39,8 @@ def test_the_schema_is_whole(api):
         "stalls/{stall_id}/": {"get", "patch", "delete"}, "stalls/import/": {"post"},
         "anchors/": {"post"},
         "anchors/me/": {"get", "patch"}, "anchors/me/calendar/": {"get", "put"}, "anchors/import/": {"post"},
-        "categories/": {"get"}, "styles/": {"get"}, "zones/": {"get"}, "regions/": {"get"}, "languages/": {"get"},
+        "categories/": {"get"}, "styles/": {"get"}, "zones/": {"get"}, "regions/": {"get"},
+        "languages/": {"get"},
     }  # fmt: skip
     for path, methods in paths.items():
         operations = schema["paths"][f"/api/v1/{path}"]
