@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from matchmaker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Child, Supervisor
+from matchmaker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Child, Fork, Supervisor
 from tests.services import wait_until
 
 # Each child writes its pid to a line of the journal, then does what its role says.
@@ -46,10 +46,10 @@ def is_alive(pid: int) -> bool:
 def members(group: int) -> list[int]:
     """The living processes of a group."""
     found = []
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, _parent, its_group = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:3]
-        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError):
             continue
         if state != "Z" and int(its_group) == group:
             found.append(int(entry.name))
@@ -162,3 +162,23 @@ def test_says_who_ended_and_how(tmp_path):
     supervisor.look_after()
     assert said == ["beat ended (3); starting it again in 0.5 s"]
     supervisor.stop()
+
+
+def test_a_fork_comes_back_as_a_new_process(tmp_path):
+    journal = tmp_path / "journal"
+    said = []
+    child = Child("web", script("good", journal), fork=lambda: journal.write_text("0 forked\n"))
+    supervisor = Supervisor([child], said.append)
+    child.start()
+    assert child.process.wait() == 0
+    assert journal.read_text() == "0 forked\n"
+    wait_until(lambda: supervisor.look_after() or pids(journal, "good"), 5)
+    assert said == ["web ended (0); starting it again in 0.5 s"]
+    supervisor.stop()
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(7)", "raise ValueError('broken')"])
+def test_a_forks_exit_code_is_told(ending, capfd):
+    fork = Fork(lambda: exec(ending))  # noqa: S102 (the two lines above)
+    assert fork.wait() == (7 if "7" in ending else 1)
+    assert ("broken" in capfd.readouterr().err) == ("broken" in ending)
