@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from matching.engine.types import Recommendations
 
+# How many partners a stored list holds.
+LIST_LENGTH = 50
 IDS, SCORES, PARTS, CONFIDENCES = "<i8", "<i4", "<i2", "u1"
 
 

@@ -5,7 +5,7 @@ Whatever the source, every partner shown has just passed the hard rules against 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from matching.engine.pipeline import recommend
 from matching.engine.types import Side
 from matching.filters import Filters, mask
 from matching.models import EngineRun, RecommendationList
-from matching.packing import ListEntries, pack, unpack
+from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
 from matching.reasons import describe
 from matching.snapshot import parties_for_pairs
 from matching.snapshot.market import Market, exclusions_for, market_within
@@ -78,6 +78,34 @@ class _List:
     source: str
     list_id: str | None
     ruled_out: dict[str, int]
+    places_before: int = 0
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What somebody asked for; `at` is the place in the list where the page begins, counted from 0."""
+
+    side: str
+    subject: Party
+    filters: Filters
+    exclude: Collection[int]
+    page_size: int
+    at: int = 0
+    list_id: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.filters.given()
+
+    @property
+    def wanted(self) -> int:
+        """How long a list must be to hold the page and one more."""
+        return self.at + self.page_size + len(self.exclude) + 1
+
+    @property
+    def key(self) -> str:
+        """What a cursor is bound to."""
+        return f"{self.side}:{self.subject.public_id}:{sorted(self.filters.given().items())}"
 
 
 def suggestions_for(
@@ -93,31 +121,43 @@ def suggestions_for(
 
     Raises InvalidInput for a cursor that is not ours and ListGone for one whose list is no longer kept.
     """
-    filters = filters or Filters()
-    place = _read_cursor(cursor, side, subject, filters)
-    found = _stored(side, subject, place.get("list")) if _is_plain(filters) else None
-    if found is None or place["at"] >= len(found.entries.partner_ids) == 50:
-        found = _computed(side, subject, filters, place["at"] + page_size + len(exclude) + 1) or found
+    asked = _with_cursor(_Asked(side, subject, filters or Filters(), exclude, page_size), cursor)
+    found = _source(asked)
     if found is None:
         return SuggestionPage([], None, None, "pending", None)
-    return _page(found, side, subject, filters, exclude, place["at"], page_size)
-
-
-def _is_plain(filters: Filters) -> bool:
-    return not filters.given()
+    return _page(found, asked)
 
 
 # --- sources -----------------------------------------------------------------------------------------
 
 
-def _stored(side: str, subject: Party, list_id: str | None) -> _List | None:
+def _source(asked: _Asked) -> _List | None:
+    """Return the list that answers: the stored one, what follows it, or one computed for the filters."""
+    stored = _stored(asked) if asked.is_plain else None
+    if stored is None:
+        return _computed(asked)
+    if asked.at >= len(stored.entries.partner_ids) == LIST_LENGTH:
+        return _behind(stored, asked)
+    return stored
+
+
+def _stored(asked: _Asked) -> _List | None:
     rows = RecommendationList.objects.select_related("run").defer("run__model", "run__details")
-    rows = rows.filter(side=side, subject_id=subject.pk)
-    row = rows.filter(public_id=list_id) if list_id else rows.filter(superseded_at__isnull=True)
-    found = row.first()
-    if found is None and list_id:
+    rows = rows.filter(side=asked.side, subject_id=asked.subject.pk)
+    pinned = asked.list_id
+    found = (rows.filter(public_id=pinned) if pinned else rows.filter(superseded_at__isnull=True)).first()
+    if found is None and pinned:
         raise ListGone(_("This list was replaced. Start again without a cursor."))
     return None if found is None else _of_row(found)
+
+
+def _behind(stored: _List, asked: _Asked) -> _List:
+    """Return what follows a full stored list: everybody who is not on it, with the places counted on.
+
+    The cursor stays pinned to the stored list, so whoever left or joined the market shifts no place on it.
+    """
+    more = _computed(asked, without_ids=stored.entries.partner_ids)
+    return stored if more is None else replace(more, list_id=stored.list_id, places_before=LIST_LENGTH)
 
 
 def _of_row(row: RecommendationList) -> _List:
@@ -139,23 +179,24 @@ def _of_row(row: RecommendationList) -> _List:
     )
 
 
-def _computed(side: str, subject: Party, filters: Filters, wanted: int) -> _List | None:
+def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _List | None:
     """Return the subject's best partners by the engine's exact retrieval, None before its first run.
 
     Also None where the market of this process is still being read after `BUDGET_SECONDS`.
     """
-    market = market_within(BUDGET_SECONDS)
-    if market is None or market.side(side).parties.rows_of([subject.pk])[0] < 0:
+    side, market = asked.side, market_within(BUDGET_SECONDS)
+    if market is None or market.side(side).parties.rows_of([asked.subject.pk])[0] < 0:
         return None
     lists = recommend(
         market.model,
         market.stalls,
         market.anchors,
-        exclusions_for(side, [subject.pk]),
+        exclusions_for(side, [asked.subject.pk]),
         side=Side(side),
-        subjects=[subject.pk],
-        k=min(wanted, MOST_RANKS),
-        allowed=_allowed(market, side, filters),
+        subjects=[asked.subject.pk],
+        k=min(asked.wanted, MOST_RANKS),
+        allowed=_allowed(market, asked),
+        without_ids=without_ids,
     )
     packed = pack(lists, 0)
     entries = unpack(
@@ -168,13 +209,13 @@ def _computed(side: str, subject: Party, filters: Filters, wanted: int) -> _List
     return _List(entries, lists.part_codes, base, timezone.now(), "computed", None, lists.reasons(0))
 
 
-def _allowed(market: Market, side: str, filters: Filters) -> NDArray[np.bool_] | None:
-    if _is_plain(filters):
+def _allowed(market: Market, asked: _Asked) -> NDArray[np.bool_] | None:
+    if asked.is_plain:
         return None
-    partners = market.side(Side(side).other.value).parties
-    kept = mask(filters, partners, market.model.vocabulary)
-    if side == "anchor" and (filters.zone is not None or filters.floor is not None):
-        kept &= np.isin(partners.ids, _ids_at(filters))
+    partners = market.side(Side(asked.side).other.value).parties
+    kept = mask(asked.filters, partners, market.model.vocabulary)
+    if asked.side == "anchor" and (asked.filters.zone is not None or asked.filters.floor is not None):
+        kept &= np.isin(partners.ids, _ids_at(asked.filters))
     return kept
 
 
@@ -191,38 +232,34 @@ def _ids_at(filters: Filters) -> list[int]:
 # --- pages -------------------------------------------------------------------------------------------
 
 
-def _page(
-    found: _List,
-    side: str,
-    subject: Party,
-    filters: Filters,
-    exclude: Collection[int],
-    at: int,
-    page_size: int,
-) -> SuggestionPage:
-    ids = found.entries.partner_ids[at:]
-    shown = _eligible_now(side, subject, ids) & ~np.isin(ids, list(exclude))
-    places = np.flatnonzero(shown)[:page_size]
-    partners = _partners(side, ids[places])
-    items = [
-        _suggestion(found, at + int(place), side, subject, partners[int(ids[place])]) for place in places
-    ]
+def _page(found: _List, asked: _Asked) -> SuggestionPage:
+    start = asked.at - found.places_before
+    ids = found.entries.partner_ids[start:]
+    shown = _eligible_now(asked.side, asked.subject, ids) & ~np.isin(ids, list(asked.exclude))
+    places = np.flatnonzero(shown)[: asked.page_size].tolist()
+    partners = _partners(asked.side, ids[places])
     # Ids ruled out meanwhile are passed over, so the next page begins behind the last one looked at.
-    behind = at + (int(places[-1]) + 1 if len(places) == page_size else len(ids))
-    may_have_more = behind < len(found.entries.partner_ids) or (found.source == "stored" and behind == 50)
-    more = (
-        _write_cursor(found, side, subject, filters, behind)
-        if may_have_more and behind < MOST_RANKS
-        else None
-    )
+    looked_at = places[-1] + 1 if len(places) == asked.page_size else len(ids)
+    items = [_suggestion(found, start + place, asked, partners[int(ids[place])]) for place in places]
     return SuggestionPage(
         items=items,
-        next_cursor=more,
+        next_cursor=_next_cursor(found, asked, start + looked_at),
         computed_at=found.computed_at,
         source=found.source,
         list_id=found.list_id,
-        why_none={} if items or at else found.ruled_out,
+        why_none={} if items or asked.at else found.ruled_out,
     )
+
+
+def _next_cursor(found: _List, asked: _Asked, looked_at: int) -> str | None:
+    """Return the cursor behind the entries looked at; None where nobody can follow."""
+    length = len(found.entries.partner_ids)
+    is_full = found.source == "stored" and length == LIST_LENGTH
+    at = found.places_before + looked_at
+    if at >= MOST_RANKS or (looked_at >= length and not is_full):
+        return None
+    place = {"at": at, "list": found.list_id, "for": asked.key}
+    return signing.dumps(place, salt=SALT, compress=True)
 
 
 def _eligible_now(side: str, subject: Party, partner_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -243,43 +280,34 @@ def _partners(side: str, ids: NDArray[np.int64]) -> dict[int, Party]:
     return rows
 
 
-def _suggestion(found: _List, place: int, side: str, subject: Party, partner: Party) -> Suggestion:
+def _suggestion(found: _List, place: int, asked: _Asked, partner: Party) -> Suggestion:
     entries = found.entries
     base, score, points = whole_points(
         found.base_hundredths / 100, int(entries.scores[place]) / 100, entries.parts[place]
     )
-    stall, anchor = (subject, partner) if side == "stall" else (partner, subject)
+    stall, anchor = (asked.subject, partner) if asked.side == "stall" else (partner, asked.subject)
     told = [
         describe(code, value, stall, anchor)  # type: ignore[arg-type]
         for code, value in sorted(zip(found.part_codes, points, strict=True), key=lambda part: -abs(part[1]))
         if value
     ]
     confidence = round(int(entries.confidences[place]) / 255, 2)
-    return Suggestion(place + 1, partner, score, base, told, confidence)
+    return Suggestion(found.places_before + place + 1, partner, score, base, told, confidence)
 
 
 # --- cursors -----------------------------------------------------------------------------------------
 
 
-def _key(side: str, subject: Party, filters: Filters) -> str:
-    return f"{side}:{subject.public_id}:{sorted(filters.given().items())}"
-
-
-def _write_cursor(found: _List, side: str, subject: Party, filters: Filters, at: int) -> str:
-    place = {"at": at, "list": found.list_id, "for": _key(side, subject, filters)}
-    return signing.dumps(place, salt=SALT, compress=True)
-
-
-def _read_cursor(cursor: str, side: str, subject: Party, filters: Filters) -> dict[str, Any]:
+def _with_cursor(asked: _Asked, cursor: str) -> _Asked:
     if not cursor:
-        return {"at": 0}
+        return asked
     try:
         place: dict[str, Any] = signing.loads(cursor, salt=SALT)
     except signing.BadSignature as error:
         raise _bad_cursor() from error
-    if place["for"] != _key(side, subject, filters):
+    if place["for"] != asked.key:
         raise _bad_cursor()
-    return place
+    return replace(asked, at=place["at"], list_id=place["list"])
 
 
 def _bad_cursor() -> InvalidInput:

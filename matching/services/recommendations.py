@@ -23,7 +23,7 @@ from matching.engine.pairs import mutual_scores
 from matching.engine.pipeline import fit, recommend, run_fingerprint
 from matching.engine.types import Recommendations, Side
 from matching.models import EngineRun, RecommendationList
-from matching.packing import IDS, PackedList, pack
+from matching.packing import IDS, LIST_LENGTH, PackedList, pack
 from matching.snapshot.market import (
     Market,
     changed_ids,
@@ -35,7 +35,6 @@ from matching.snapshot.market import (
     read_versions,
 )
 
-LIST_LENGTH = 50
 SEED = 621
 BLOCK = 1_000
 REMATCH_ABOVE = 200
