@@ -38,11 +38,11 @@ class CodeField(serializers.CharField):
         return code
 
 
-class PartnerField(serializers.CharField):
+class PartnerField(serializers.Field):
     """A partner, named by its own id or by that of any suggestion of it."""
 
     def to_internal_value(self, data: Any) -> uuid.UUID:
-        text = str(super().to_internal_value(data))
+        text = str(data)
         try:
             return uuid.UUID(text) if len(text) <= 36 else read_suggestion_id(text).partner_id
         except (ValueError, NotFound) as error:
@@ -61,7 +61,7 @@ class SuggestionQuery(StrictSerializer):
     commission_min = RateField(required=False)
     commission_max = RateField(required=False)
     exclude = CommaField(
-        child=PartnerField(max_length=128),
+        child=PartnerField(),
         required=False,
         default=list,
         help_text="Ids of suggestions or partners that are not wanted now, separated by commas.",
