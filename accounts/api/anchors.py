@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.acting import acting_anchor
+from accounts.acting import acting_anchor, asker
 from accounts.api.base import PartyView, body_of, shown
 from accounts.api.serializers import AnchorSerializer, CalendarSerializer, calendar_answer
 from accounts.models import Anchor
@@ -22,7 +22,7 @@ class Anchors(Idempotent, PartyView):
     @extend_schema(request=AnchorSerializer, responses={201: AnchorSerializer})
     def post(self, request: Request) -> Response:
         """Register an anchor for whom you act; suggestions are computed at once."""
-        anchor = register_anchor(actor=request.user, data=body_of(request))
+        anchor = register_anchor(actor=asker(request), data=body_of(request))
         return shown(anchor, AnchorSerializer, status=201, at=reverse("my-anchor"))
 
 
@@ -42,7 +42,7 @@ class MyAnchor(PartyView):
         """Change your profile; another identity is verified again."""
         anchor = acting_anchor(request)
         expected = check_if_match(request, anchor)
-        update_anchor(actor=request.user, anchor=anchor, data=body_of(request), expected=expected)
+        update_anchor(actor=asker(request), anchor=anchor, data=body_of(request), expected=expected)
         return shown(anchor, AnchorSerializer)
 
 
@@ -62,7 +62,7 @@ class MyCalendar(PartyView):
         """Replace your weekly hours and the dates on which they do not hold."""
         anchor = acting_anchor(request)
         expected = check_if_match(request, anchor)
-        set_anchor_calendar(actor=request.user, anchor=anchor, data=body_of(request), expected=expected)
+        set_anchor_calendar(actor=asker(request), anchor=anchor, data=body_of(request), expected=expected)
         return _calendar(anchor)
 
 

@@ -12,7 +12,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.acting import acting_merchant
+from accounts.acting import acting_merchant, asker
 from accounts.api.base import PartyView
 from accounts.api.serializers import ImportSerializer
 from accounts.permissions import HasScope, IsTownStaff
@@ -35,7 +35,7 @@ class CSVParser(BaseParser):
         stream: IO[bytes],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    ) -> Any:
         return read_limited(stream, settings.IMPORT_MAX_BYTES)
 
 
@@ -90,7 +90,7 @@ class StallImport(ImportView):
         """Register and change many stalls by a CSV file; a row at a place of yours changes that stall."""
         merchant = acting_merchant(request)
         report = import_stalls(
-            actor=request.user, merchant=merchant, content=file_of(request), is_dry_run=is_dry_run(request)
+            actor=asker(request), merchant=merchant, content=file_of(request), is_dry_run=is_dry_run(request)
         )
         return Response(report)
 
@@ -104,7 +104,7 @@ class AnchorImport(ImportView):
     def post(self, request: Request) -> Response:
         """Add and change unclaimed anchors by a CSV file; for staff."""
         report = import_anchors(
-            actor=request.user,
+            actor=asker(request),
             content=file_of(request),
             legal_basis=request.query_params.get("legal_basis", ""),
             is_dry_run=is_dry_run(request),

@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.acting import acting_merchant
+from accounts.acting import acting_merchant, asker
 from accounts.api.base import PartyView, body_of, shown
 from accounts.api.serializers import MerchantSerializer
 from accounts.services.parties import register_merchant, update_merchant
@@ -20,7 +20,7 @@ class Merchants(Idempotent, PartyView):
     @extend_schema(request=MerchantSerializer, responses={201: MerchantSerializer})
     def post(self, request: Request) -> Response:
         """Register a merchant; you become its owner."""
-        merchant = register_merchant(actor=request.user, data=body_of(request))
+        merchant = register_merchant(actor=asker(request), data=body_of(request))
         return shown(merchant, MerchantSerializer, status=201, at=reverse("my-merchant"))
 
 
@@ -40,5 +40,5 @@ class MyMerchant(PartyView):
         """Change your merchant; a new name, credit code or licence is verified again."""
         merchant = acting_merchant(request)
         expected = check_if_match(request, merchant)
-        update_merchant(actor=request.user, merchant=merchant, data=body_of(request), expected=expected)
+        update_merchant(actor=asker(request), merchant=merchant, data=body_of(request), expected=expected)
         return shown(merchant, MerchantSerializer)

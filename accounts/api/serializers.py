@@ -48,7 +48,7 @@ _HOURS = {
 
 
 @extend_schema_field(_HOURS)
-class WeekField(serializers.Field):
+class WeekField(serializers.Field[Any, Any, Any, Any]):
     """Weekly hours as ranges by day."""
 
     def to_representation(self, value: str) -> dict[str, list[str]]:
@@ -58,7 +58,7 @@ class WeekField(serializers.Field):
 @extend_schema_field(
     {"type": "array", "items": _SPAN, "description": "Free hours of this date; none is a day off."}
 )
-class DayField(serializers.Field):
+class DayField(serializers.Field[Any, Any, Any, Any]):
     """Hours of one date as ranges."""
 
     def to_representation(self, value: str) -> list[str]:
@@ -110,7 +110,8 @@ def _several(choices: Any, **options: Any) -> serializers.ListField:
 
 
 def _cents(**options: Any) -> serializers.IntegerField:
-    return serializers.IntegerField(**{"min_value": 0, "help_text": CENTS_HELP} | options)
+    settings: dict[str, Any] = {"min_value": 0, "help_text": CENTS_HELP} | options
+    return serializers.IntegerField(**settings)
 
 
 class VerifiedSerializer(StrictSerializer):
@@ -241,17 +242,19 @@ class CalendarSerializer(StrictSerializer):
     exceptions = CalendarDateSerializer(many=True, required=False)
 
 
-class ReferenceSerializer(serializers.Serializer):
+class ReferenceSerializer(serializers.Serializer[Any]):
     """One reference code with its names; `name` is in the asker's language."""
 
     code = serializers.CharField()
     name = serializers.CharField()
     name_zh = serializers.CharField()
     name_en = serializers.CharField()
-    parent = serializers.CharField(help_text="Department of a category, area of a region; else empty.")
+    parent = serializers.CharField(  # type: ignore[assignment]
+        help_text="Department of a category, area of a region; else empty."
+    )
 
 
-class PriceBinSerializer(serializers.Serializer):
+class PriceBinSerializer(serializers.Serializer[Any]):
     """One price bin of `price_shares`."""
 
     bin = serializers.IntegerField()
@@ -259,7 +262,7 @@ class PriceBinSerializer(serializers.Serializer):
     high_cents = serializers.IntegerField()
 
 
-class ImportRowSerializer(serializers.Serializer):
+class ImportRowSerializer(serializers.Serializer[Any]):
     """What became of one row of a file."""
 
     row = serializers.IntegerField(help_text="Line of the file as a spreadsheet counts, the header being 1.")
@@ -268,7 +271,7 @@ class ImportRowSerializer(serializers.Serializer):
     fields = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]
 
 
-class ImportSerializer(serializers.Serializer):
+class ImportSerializer(serializers.Serializer[Any]):
     """The report of an import; all rows were stored, or none was."""
 
     is_dry_run = serializers.BooleanField()

@@ -8,7 +8,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.acting import acting_merchant
+from accounts.acting import acting_merchant, asker
 from accounts.api.base import PartyView, body_of, shown
 from accounts.api.serializers import StallSerializer
 from accounts.models import Stall
@@ -19,7 +19,7 @@ from matchmaker.core.http import check_if_match
 
 
 @extend_schema(tags=["stalls"])
-class Stalls(Idempotent, PartyView, GenericAPIView):
+class Stalls(Idempotent, PartyView, GenericAPIView[Stall]):
     """The stalls of the asker's merchant."""
 
     serializer_class = StallSerializer
@@ -35,7 +35,7 @@ class Stalls(Idempotent, PartyView, GenericAPIView):
     def post(self, request: Request) -> Response:
         """Register a stall; suggestions for it are computed at once."""
         merchant = acting_merchant(request)
-        stall = register_stall(actor=request.user, merchant=merchant, data=body_of(request))
+        stall = register_stall(actor=asker(request), merchant=merchant, data=body_of(request))
         return shown(stall, StallSerializer, status=201, at=reverse("stall", args=[stall.public_id]))
 
 
@@ -48,21 +48,21 @@ class OneStall(PartyView):
     @extend_schema(responses=StallSerializer)
     def get(self, request: Request, stall_id: UUID) -> Response:
         """Read one of your stalls."""
-        return shown(own_stall(request.user, stall_id), StallSerializer)
+        return shown(own_stall(asker(request), stall_id), StallSerializer)
 
     @extend_schema(request=StallSerializer, responses=StallSerializer)
     def patch(self, request: Request, stall_id: UUID) -> Response:
         """Change one of your stalls; its suggestions are computed again."""
-        stall = own_stall(request.user, stall_id)
+        stall = own_stall(asker(request), stall_id)
         expected = check_if_match(request, stall)
-        update_stall(actor=request.user, stall=stall, data=body_of(request), expected=expected)
+        update_stall(actor=asker(request), stall=stall, data=body_of(request), expected=expected)
         return shown(stall, StallSerializer)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request, stall_id: UUID) -> Response:
         """Archive one of your stalls: its record stays, its place becomes free."""
-        stall = own_stall(request.user, stall_id)
+        stall = own_stall(asker(request), stall_id)
         # A repeat of a DELETE whose answer was lost carries the old ETag and is done already.
         if stall.archived_at is None:
-            archive_stall(actor=request.user, stall=stall, expected=check_if_match(request, stall))
+            archive_stall(actor=asker(request), stall=stall, expected=check_if_match(request, stall))
         return Response(status=204)

@@ -47,7 +47,7 @@ def read_table(content: bytes, *, max_rows: int) -> Table:
         raise _unreadable(_("The file is empty. Its first row names the columns."))
     if header.broken:
         raise _unreadable(_("The first row is neither UTF-8 nor GB18030."))
-    rows = []
+    rows: list[Line] = []
     for line in lines:
         if len(rows) == max_rows:
             raise _unreadable(

@@ -1,6 +1,8 @@
 """Whom each row of a file means: somebody new, or one that is there already (layer: services)."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,15 +10,26 @@ from django.utils.translation import gettext as _
 from accounts.codes import ReferenceBook
 from accounts.imports.columns import anchor_data, stall_data
 from accounts.imports.rows import Row
-from accounts.models import Anchor, Merchant, Stall
+from accounts.models import Anchor, Membership, Merchant, Stall
 from accounts.services.anchors import id_digest, stored_columns
 from accounts.services.rows import changed_columns
 from accounts.validation import clean_anchor, clean_stall
 from accounts.validation.fields import Bad
+from accounts.validation.identity import compact
 from accounts.validation.values import plain_text
 from matchmaker.core.errors import InvalidInput
 
 PLACE = ("zone", "floor", "number")
+Account = tuple[str, str, str]  # name on air, platform, handle
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Anchors that are there already, by what a row may name them with; `claimed` have an account."""
+
+    by_digest: dict[str, Anchor] = field(default_factory=dict)
+    by_account: dict[Account | None, Anchor] = field(default_factory=dict)
+    claimed: set[int] = field(default_factory=set)
 
 
 def aim_stalls(rows: Sequence[Row], *, merchant: Merchant, book: ReferenceBook) -> None:
@@ -34,10 +47,7 @@ def aim_stalls(rows: Sequence[Row], *, merchant: Merchant, book: ReferenceBook) 
         _refuse_twice(row, place, seen, "number", _("Row %(row)s has the same place."))
         if place in others:
             row.refuse("number", _("Another merchant's stall is registered at this place."))
-        target = row.target
-        row.clean(
-            lambda data, found=target: clean_stall(data, book, partial=found is not None, current=found)
-        )  # type: ignore[misc]
+        row.clean(partial(clean_stall, reference=book, partial=row.target is not None, current=row.target))
         _settle(row)
 
 
@@ -58,16 +68,16 @@ def aim_anchors(rows: Sequence[Row], *, book: ReferenceBook, legal_basis: str) -
     """Set target, columns and status of every row: found by ID number, else by name and account."""
     for row in rows:
         row.data = anchor_data(row.data)
-    by_digest, by_account = _known_anchors(rows)
+    known = _known_anchors(rows)
     seen: dict[Hashable, int] = {}
     for row in rows:
-        number, account = str(row.data.get("id_number", "")), _account(row.data)
-        row.target = by_digest.get(id_digest(number)) if number else None
-        row.target = row.target or by_account.get(account)
-        _refuse_twice(
-            row, account, seen, "handle", _("Row %(row)s is the same person; tell them apart by account.")
-        )
-        if row.target is not None and row.target.is_claimed:
+        digest, account = _digest(row.data), _account(row.data)
+        row.target = known.by_digest.get(digest) or known.by_account.get(account)
+        _refuse_twice(row, digest and ("id", digest), seen, "id_number", _("Row %(row)s is the same person."))
+        same = _("Row %(row)s is the same person; tell them apart by account.")
+        _refuse_twice(row, row.target and ("known", row.target.pk), seen, "handle", same)
+        _refuse_twice(row, row.target is None and account, seen, "handle", same)
+        if row.target is not None and row.target.pk in known.claimed:
             row.refuse("display_name", _("This anchor has an account and keeps the profile herself."))
         _clean_anchor_row(row, book, legal_basis)
         _settle(row)
@@ -82,7 +92,7 @@ def _clean_anchor_row(row: Row, book: ReferenceBook, legal_basis: str) -> None:
         return
     if target is not None and "platforms" in data:
         data["platforms"] = _merged_accounts(target.platforms, data["platforms"])
-    row.clean(lambda fields: clean_anchor(fields, book, partial=target is not None, current=target))
+    row.clean(partial(clean_anchor, reference=book, partial=target is not None, current=target))
     if not row.problems:
         row.columns = stored_columns(row.columns) | ({"legal_basis": basis} if basis else {})
 
@@ -96,31 +106,40 @@ def _merged_accounts(known: list[dict[str, Any]], given: list[dict[str, Any]]) -
     return list(accounts.values())
 
 
-def _account(data: Mapping[str, Any]) -> tuple[Any, ...] | None:
+def _account(data: Mapping[str, Any]) -> Account | None:
     name = data.get("display_name")
     if not name:
         return None
     account = (data.get("platforms") or [{}])[0]
-    return name, account.get("platform"), account.get("handle", "")
+    return name, account.get("platform", ""), account.get("handle", "")
 
 
-def _known_anchors(rows: Sequence[Row]) -> tuple[dict[str, Anchor], dict[tuple[Any, ...], Anchor]]:
-    """Return the anchors that rows may mean, by ID digest and by name and account, with `is_claimed`."""
+def _digest(data: Mapping[str, Any]) -> str:
+    number = data.get("id_number")
+    return id_digest(compact(number)) if number else ""
+
+
+def _known_anchors(rows: Sequence[Row]) -> _Known:
+    """Return the open anchors that rows may mean."""
     names = {row.data["display_name"] for row in rows if row.data.get("display_name")}
-    digests = {id_digest(str(row.data["id_number"])) for row in rows if row.data.get("id_number")}
-    found = Anchor.objects.filter(archived_at__isnull=True).prefetch_related("memberships")
-    by_digest, by_account = {}, {}
-    for anchor in (*found.filter(display_name__in=names), *found.filter(id_digest__in=digests)):
-        anchor.is_claimed = bool(anchor.memberships.all())
-        if anchor.id_digest:
-            by_digest[anchor.id_digest] = anchor
+    digests = {_digest(row.data) for row in rows} - {""}
+    found = Anchor.objects.filter(archived_at__isnull=True)
+    anchors = {
+        anchor.pk: anchor
+        for anchor in (*found.filter(display_name__in=names), *found.filter(id_digest__in=digests))
+    }
+    known = _Known()
+    for anchor in anchors.values():
+        known.by_digest[anchor.id_digest] = anchor
         for account in anchor.platforms:
-            by_account[(anchor.display_name, account["platform"], account["handle"])] = anchor
-    return by_digest, by_account
+            known.by_account[(anchor.display_name, account["platform"], account["handle"])] = anchor
+    known.by_digest.pop("", None)
+    known.claimed.update(Membership.objects.filter(anchor__in=anchors).values_list("anchor_id", flat=True))
+    return known
 
 
 def _refuse_twice(row: Row, key: Hashable, seen: dict[Hashable, int], name: str, message: str) -> None:
-    if key is None:
+    if not key:
         return
     if key in seen:
         row.refuse(name, message % {"row": seen[key]})

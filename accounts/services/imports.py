@@ -129,9 +129,9 @@ class _Import:
     def _store(self, encoding: str, rows: Sequence[Row], write: Callable[[Sequence[Row]], None]) -> Report:
         known = ImportedFile.objects.create(**self.file, imported_by=self.actor)
         write(rows)
-        known.report = _report(encoding, rows, is_dry_run=False)
+        known.report = report = _report(encoding, rows, is_dry_run=False)
         known.save(update_fields=["report", "updated_at"])
-        return known.report
+        return report
 
 
 def _report(encoding: str, rows: Sequence[Row], *, is_dry_run: bool) -> Report:

@@ -6,6 +6,7 @@ and a range past midnight goes on the next morning. Stored are 168 characters, M
 
 import re
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -32,6 +33,10 @@ def _range(value: Any) -> tuple[int, int]:
     return start, (end - start if end > start else end + 24 - start)
 
 
+def _ranges(value: Any) -> list[tuple[int, int]]:
+    return [_range(item) for item in listed(value, 24)]
+
+
 def weekly_hours(value: Any, context: Context) -> str:
     """Return the 168 characters of a week given by days."""
     if isinstance(value, str) and len(value) == 168 and not set(value) - {"0", "1"}:
@@ -44,9 +49,7 @@ def weekly_hours(value: Any, context: Context) -> str:
             "unknown": ", ".join(unknown), "keys": ", ".join(DAYS),
         })  # fmt: skip
     days = [name for name in DAYS if name in value]
-    ranges = collect(
-        [(name, lambda name=name: [_range(item) for item in listed(value[name], 24)]) for name in days]
-    )
+    ranges = collect([(name, partial(_ranges, value[name])) for name in days])
     week = ["0"] * 168
     for name, spans in zip(days, ranges, strict=True):
         for start, count in spans:
@@ -74,7 +77,7 @@ def _exception(item: Any, context: Context) -> tuple[date, str]:
         )
     on, spans = collect([
         ("on", lambda: day(item["on"], context)),
-        ("hours", lambda: [_range(span) for span in listed(item["hours"], 24)]),
+        ("hours", lambda: _ranges(item["hours"])),
     ])  # fmt: skip
     if any(start + count > 24 for start, count in spans):
         raise Bad(parts={"hours": [_("Hours of a single date end at 24:00; put the rest on the next date.")]})
@@ -85,7 +88,7 @@ def _exception(item: Any, context: Context) -> tuple[date, str]:
 def exceptions(value: Any, context: Context) -> dict[date, str]:
     """Return the free hours (24 characters) by date on which the week does not hold."""
     given = listed(value, MAX_EXCEPTIONS)
-    pairs = collect([(str(n), lambda item=item: _exception(item, context)) for n, item in enumerate(given)])
+    pairs = collect([(str(n), partial(_exception, item, context)) for n, item in enumerate(given)])
     by_date = dict(pairs)
     if len(by_date) < len(pairs):
         raise Bad(_("A date is listed twice."))

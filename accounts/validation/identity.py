@@ -16,14 +16,15 @@ MIN_AGE = 16
 ADULT_AGE = 18
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
+    """Return a number or code in its one spelling: narrow capitals without spaces and hyphens."""
     clean = unicodedata.normalize("NFKC", plain_text(value, most=40))
     return "".join(char for char in clean if char not in " -").upper()
 
 
 def credit_code(value: Any, context: Context) -> str:
     """Return a unified social credit code whose check character (GB 32100-2015) is right."""
-    code = _compact(value)
+    code = compact(value)
     if len(code) != 18:
         raise Bad(
             _("A unified social credit code has 18 characters; this has %(count)s.") % {"count": len(code)}
@@ -44,7 +45,7 @@ def credit_code(value: Any, context: Context) -> str:
 
 def id_number(value: Any, context: Context) -> str:
     """Return an 18-character resident identity number whose check character and date are right."""
-    number = _compact(value)
+    number = compact(value)
     if (
         len(number) != 18
         or not (number.isascii() and number[:17].isdigit())

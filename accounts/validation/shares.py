@@ -1,6 +1,7 @@
 """Checks of marginal shares, the sold-price histogram and platform accounts (layer: pure)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -40,7 +41,7 @@ def shares_of(keys: tuple[str, ...]) -> Check:
         if not value:
             return {}
         given = [key for key in keys if key in value]
-        shares = collect([(key, _later(_share, value[key])) for key in given])
+        shares = collect([(key, partial(_share, value[key])) for key in given])
         _check_sum(shares)
         return dict(zip(given, shares, strict=True))
 
@@ -56,13 +57,9 @@ def price_shares(value: Any, context: Context) -> list[float]:
         raise Bad(_("Give %(bins)s shares, one for each price bin; there are %(count)s.") % {
             "bins": PRICE_BINS, "count": len(given),
         })  # fmt: skip
-    shares = collect([(str(number), _later(_share, share)) for number, share in enumerate(given)])
+    shares = collect([(str(number), partial(_share, share)) for number, share in enumerate(given)])
     _check_sum(shares)
     return shares
-
-
-def _later(call: Callable[..., Any], *args: Any) -> Callable[[], Any]:
-    return lambda: call(*args)
 
 
 def platform_accounts(value: Any, context: Context) -> list[dict[str, Any]]:
@@ -70,7 +67,7 @@ def platform_accounts(value: Any, context: Context) -> list[dict[str, Any]]:
     given = listed(value, 20)
     if not given:
         raise Bad(_("Give at least one platform with its followers and average viewers."))
-    accounts = collect([(str(number), _later(_account, item, context)) for number, item in enumerate(given)])
+    accounts = collect([(str(number), partial(_account, item, context)) for number, item in enumerate(given)])
     if len({(account["platform"], account["handle"]) for account in accounts}) < len(accounts):
         raise Bad(_("The same platform account is listed twice."))
     return accounts
