@@ -28,12 +28,12 @@ class CentsField(serializers.IntegerField):
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
-class CommaField(serializers.Field):
+class CommaField(serializers.Field[list[Any], Any, Any, Any]):
     """A list in a query parameter: `a,b,c`; each item checked by `child`."""
 
     default_error_messages = {"too_many": _("At most %(most)s values.") % {"most": MOST_CODES}}
 
-    def __init__(self, *, child: serializers.Field | None = None, **options: Any) -> None:
+    def __init__(self, *, child: serializers.Field[Any, Any, Any, Any] | None = None, **options: Any) -> None:
         self.child = child or serializers.CharField(max_length=64)
         super().__init__(**options)
 

@@ -34,7 +34,7 @@ from matchmaker.core.errors import InvalidInput, NotFound
 
 
 @extend_schema(tags=["matches"])
-class Matches(Idempotent, MatchingView, GenericAPIView):
+class Matches(Idempotent, MatchingView, GenericAPIView[Match]):
     """The matches of the asker's parties; staff see all."""
 
     queryset = Match.objects.none()  # for the schema; `get` asks the selector

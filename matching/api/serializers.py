@@ -32,7 +32,8 @@ class TermsInput(StrictSerializer):
     commission_rate = RateField()
     slot_fee_cents = CentsField(default=0)
     cooperation_mode = serializers.ChoiceField(CooperationMode.choices)
-    sessions = WantedSessionInput(many=True, min_length=1, max_length=SESSIONS_PER_MATCH)
+    # min_length and max_length are those of the list, which the stubs do not know.
+    sessions = WantedSessionInput(many=True, min_length=1, max_length=SESSIONS_PER_MATCH)  # type: ignore[call-arg]
 
 
 class ProposalInput(StrictSerializer):
@@ -87,7 +88,7 @@ class MatchQuery(StrictSerializer):
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=100)
 
 
-class WantedSessionShape(serializers.Serializer):
+class WantedSessionShape(serializers.Serializer[Any]):
     """A session that the terms ask for."""
 
     starts_at = serializers.DateTimeField()
@@ -96,7 +97,7 @@ class WantedSessionShape(serializers.Serializer):
     places = serializers.IntegerField()
 
 
-class TermsShape(serializers.Serializer):
+class TermsShape(serializers.Serializer[Any]):
     """The terms that the match stands on now."""
 
     version = serializers.IntegerField()
@@ -109,7 +110,7 @@ class TermsShape(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
 
-class MatchShape(serializers.Serializer):
+class MatchShape(serializers.Serializer[Any]):
     """A match in a list; cards show bands, in the language of the request."""
 
     id = serializers.UUIDField()
@@ -128,14 +129,14 @@ class MatchShape(serializers.Serializer):
     allowed_actions = serializers.ListField(child=serializers.ChoiceField(ACTIONS))
 
 
-class ContactShape(serializers.Serializer):
+class ContactShape(serializers.Serializer[Any]):
     """How to reach the partner."""
 
     name = serializers.CharField()
     phone = serializers.CharField()
 
 
-class EventShape(serializers.Serializer):
+class EventShape(serializers.Serializer[Any]):
     """One move of the match."""
 
     seq = serializers.IntegerField()
@@ -150,7 +151,7 @@ class EventShape(serializers.Serializer):
     at = serializers.DateTimeField()
 
 
-class BookingShape(serializers.Serializer):
+class BookingShape(serializers.Serializer[Any]):
     """One place of the match in one session."""
 
     id = serializers.UUIDField()
@@ -170,7 +171,7 @@ class MatchDetailShape(MatchShape):
     bookings = BookingShape(many=True)
 
 
-class MatchPageShape(serializers.Serializer):
+class MatchPageShape(serializers.Serializer[Any]):
     """One page of matches, newest first."""
 
     next = serializers.URLField(allow_null=True)

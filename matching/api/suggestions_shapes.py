@@ -38,7 +38,7 @@ class CodeField(serializers.CharField):
         return code
 
 
-class PartnerField(serializers.Field):
+class PartnerField(serializers.Field[uuid.UUID, Any, Any, Any]):
     """A partner, named by its own id or by that of any suggestion of it."""
 
     def to_internal_value(self, data: Any) -> uuid.UUID:
@@ -69,7 +69,10 @@ class SuggestionQuery(StrictSerializer):
     cursor = serializers.CharField(required=False, default="", max_length=2000)
     page_size = serializers.IntegerField(required=False, default=20, min_value=1, max_value=PAGE_MAX)
 
-    ranges = (("price_min_cents", "price_max_cents"), ("commission_min", "commission_max"))
+    ranges: tuple[tuple[str, str], ...] = (
+        ("price_min_cents", "price_max_cents"),
+        ("commission_min", "commission_max"),
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for low, high in self.ranges:
@@ -107,7 +110,7 @@ class ReactionInput(StrictSerializer):
     )
 
 
-class ReactionShape(serializers.Serializer):
+class ReactionShape(serializers.Serializer[Any]):
     """The answer that stands."""
 
     suggestion = serializers.CharField()
@@ -129,16 +132,17 @@ class ImpressionsInput(StrictSerializer):
     list_id = serializers.UUIDField(
         allow_null=True, help_text="As in the answer that held them; may be null."
     )
-    suggestions = ShownInput(many=True, min_length=1, max_length=IMPRESSIONS_PER_REQUEST)
+    # min_length and max_length are those of the list, which the stubs do not know.
+    suggestions = ShownInput(many=True, min_length=1, max_length=IMPRESSIONS_PER_REQUEST)  # type: ignore[call-arg]
 
 
-class RecordedShape(serializers.Serializer):
+class RecordedShape(serializers.Serializer[Any]):
     """What was kept of it."""
 
     recorded = serializers.IntegerField(help_text="New ones; a repeat counts nothing.")
 
 
-class PartShape(serializers.Serializer):
+class PartShape(serializers.Serializer[Any]):
     """One reason and what it adds to the score."""
 
     code = serializers.CharField()
@@ -147,7 +151,7 @@ class PartShape(serializers.Serializer):
     facts = serializers.DictField()
 
 
-class SuggestionShape(serializers.Serializer):
+class SuggestionShape(serializers.Serializer[Any]):
     """One ranked partner."""
 
     id = serializers.CharField(help_text="Signed; it outlives the list.")
@@ -162,7 +166,7 @@ class SuggestionShape(serializers.Serializer):
     computed_at = serializers.DateTimeField()
 
 
-class ReasonShape(serializers.Serializer):
+class ReasonShape(serializers.Serializer[Any]):
     """Why something is not, and how often."""
 
     code = serializers.CharField()
@@ -170,12 +174,14 @@ class ReasonShape(serializers.Serializer):
     count = serializers.IntegerField(required=False)
 
 
-class SuggestionPageShape(serializers.Serializer):
+class SuggestionPageShape(serializers.Serializer[Any]):
     """One page of a list, best first."""
 
     next = serializers.URLField(allow_null=True)
     list_id = serializers.UUIDField(allow_null=True)
-    source = serializers.ChoiceField(SOURCES, help_text="pending: the first list is still being computed.")
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        SOURCES, help_text="pending: the first list is still being computed."
+    )
     computed_at = serializers.DateTimeField(allow_null=True)
     proposals_left = serializers.IntegerField(help_text="This week.")
     cannot_propose = ReasonShape(
