@@ -1,12 +1,13 @@
 """What the tests of signing in share: cheap hashes, SMS in memory, somebody with an account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.signals import profile_changed
 from accounts.sms import MemorySms
 
 PHONE = "+8613800138000"
@@ -61,3 +62,16 @@ def code_in(sms: list[tuple[str, str]]) -> str:
     """The six digits of the last message."""
     digits = "".join(char if char.isdigit() else " " for char in sms[-1][1].split("]", 1)[-1])
     return digits.split()[0]
+
+
+@pytest.fixture
+def facts() -> Iterator[list[tuple[str, list[int]]]]:
+    """The facts `profile_changed` sent during the test, as (side, ids)."""
+    sent: list[tuple[str, list[int]]] = []
+
+    def note(*, side: str, ids: list[int], **_: Any) -> None:
+        sent.append((side, list(ids)))
+
+    profile_changed.connect(note, dispatch_uid="tests.facts")
+    yield sent
+    profile_changed.disconnect(dispatch_uid="tests.facts")
