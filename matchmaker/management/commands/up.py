@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, call_command
 from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import translation
 
 from matchmaker.bootstrap import explain_os_error, no_space_line, say
 from matchmaker.serve import Web
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--anchors", type=int, default=3000, help="Anchors of the demo town.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        translation.activate(say("en", "zh-hans"))
         try:
             listener = listen(options["host"], options["port"])
             demo = DemoTown(options["stalls"], options["anchors"])
@@ -75,6 +77,7 @@ class Command(BaseCommand):
 
     def _welcome(self, address: str, demo: "DemoTown") -> None:
         """Runs beside the supervisor: waits for web, has the suggestions computed, prints where to look."""
+        translation.activate(say("en", "zh-hans"))
         wait_until_answering(f"{address}/healthz")
         if demo.awaits_rematch():
             self._tell(say("Computing everybody's suggestions …", "正在计算所有推荐 …"))
