@@ -1,6 +1,7 @@
 """`Idempotency-Key` on POST: answer and effect are one transaction, a repeat only replays (layer: faces)."""
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from jobs.models import IdempotencyKey
 from matchmaker.core.errors import DomainError, InvalidInput
@@ -32,21 +34,21 @@ class _Refused(Exception):
         self.response = response
 
 
-class Idempotent:
+class Idempotent(APIView):
     """Mixin for API views: a POST that names a key has one effect, however often it arrives."""
 
     is_idempotent = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         key = request.headers.get("Idempotency-Key", "")
         if request.method != "POST" or not key or not request.user.is_authenticated:
             return
         if len(key) > 128 or not key.isprintable():
             message = _("At most 128 printable characters.")
             raise InvalidInput(fields={"Idempotency-Key": [str(message)]})
-        handler = self.post  # type: ignore[attr-defined]
-        self.post = lambda *a, **kw: answer_once(key, handler, *a, **kw)
+        handler = getattr(self, "post")  # noqa: B009 (the class that mixes this in has it)
+        setattr(self, "post", partial(answer_once, key, handler))  # noqa: B010
 
 
 def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -54,10 +56,10 @@ def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: 
 
     Refusals (4xx, 5xx) are not stored: nothing happened, and the corrected request may use the key again.
     """
-    digest = _digest_of(request)
+    digest, user_id = _digest_of(request), int(request.user.pk or 0)
     try:
         with transaction.atomic():
-            row = IdempotencyKey.objects.create(user=request.user, key=key, digest=digest)
+            row = IdempotencyKey.objects.create(user_id=user_id, key=key, digest=digest)
             response: Response = handler(request, *args, **kwargs)
             if response.status_code >= 400:
                 raise _Refused(response)
@@ -66,7 +68,7 @@ def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: 
     except _Refused as refusal:
         return refusal.response
     except IntegrityError:
-        stored = IdempotencyKey.objects.filter(user=request.user, key=key).first()
+        stored = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
         if stored is None:
             raise  # not the key: the handler's own constraint
         return _replay(stored, digest)

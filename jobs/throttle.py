@@ -19,9 +19,7 @@ class TooManyRequests(DomainError):
     default_detail = _("Too many tries. Please wait a little.")
 
 
-def check_rate(
-    key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_seconds: int = 0
-) -> None:
+def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_seconds: int = 0) -> None:
     """Count `cost` uses of `key`; raise TooManyRequests when the window would hold more than `limit`.
 
     Windows begin at multiples of `per_seconds` since 1970 UTC, moved by `offset_seconds`.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def _permit(partners: Parties, words: Vocabulary, code: str) -> Mask:
     return np.asarray(partners.streaming_permit == PERMITS[code])
 
 
-TESTS: dict[str, Callable[[Parties, Vocabulary, object], Mask]] = {
+TESTS: dict[str, Callable[[Parties, Vocabulary, Any], Mask]] = {
     "category": _holds("categories", "categories"),
     "language": _holds("languages", "languages"),
     "region": _region,

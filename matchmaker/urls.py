@@ -1,7 +1,7 @@
 """The only mount list."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.staff_login import StaffLoginForm
@@ -10,7 +10,7 @@ from matchmaker import health
 # Counts the tries before a password is hashed.
 admin.site.login_form = StaffLoginForm
 
-api_v1 = [
+api_v1: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("matching.api.urls")),
     path("", include("jobs.api.urls")),

@@ -29,7 +29,6 @@ from matching.snapshot.market import Market, exclusions_for, market_within
 from matchmaker.core.errors import DomainError, InvalidInput
 
 Party = Stall | Anchor
-MODELS: dict[str, type[Party]] = {"stall": Stall, "anchor": Anchor}
 SALT = "matching.cursor"
 MOST_RANKS = 500
 # A list that must be computed for the asker may take this long; then the next best source answers.
@@ -275,9 +274,8 @@ def _eligible_now(side: str, subject: Party, partner_ids: NDArray[np.int64]) -> 
 
 
 def _partners(side: str, ids: NDArray[np.int64]) -> dict[int, Party]:
-    model = MODELS[Side(side).other.value]
-    rows: dict[int, Party] = model.objects.in_bulk(ids.tolist())  # type: ignore[attr-defined]
-    return rows
+    wanted = ids.tolist()
+    return {**(Anchor.objects.in_bulk(wanted) if side == "stall" else Stall.objects.in_bulk(wanted))}
 
 
 def _suggestion(found: _List, place: int, asked: _Asked, partner: Party) -> Suggestion:

@@ -26,8 +26,7 @@ def count_proposal(side: str, party_id: int) -> None:
         )
     except TooManyRequests as error:
         message = _("All %(count)s proposals of this week are used.") % {"count": PROPOSALS_A_WEEK}
-        headers = error.extra.get("headers")
-        raise TooManyRequests(message, code="proposal_quota_used", headers=headers) from error
+        raise TooManyRequests(message, code="proposal_quota_used", headers=error.headers) from error
 
 
 def proposals_left(side: str, party_id: int) -> int:

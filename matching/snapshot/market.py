@@ -124,10 +124,9 @@ def read_snapshot() -> tuple[Snapshot, dict[str, Versions]]:
 
 def read_versions(side: str) -> Versions:
     """Return all ids of `side`, ascending, and their versions; a stall's counts its merchant's too."""
+    rows: Iterable[tuple[int, int]] = Anchor.objects.order_by("pk").values_list("pk", "version")
     if side == "stall":
         rows = Stall.objects.order_by("pk").values_list("pk", F("version") + F("merchant__version"))
-    else:
-        rows = Anchor.objects.order_by("pk").values_list("pk", "version")
     table = np.fromiter((number for row in rows for number in row), dtype=np.int64).reshape(-1, 2)
     return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import models
 from django.http import HttpRequest
 from django.utils.formats import date_format
@@ -21,6 +22,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     actions_on_top = True
     list_per_page = 50
     show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[str]:
+        # The page of a former version builds a form even for those who may not change anything.
+        named = flatten_fieldsets(self.fieldsets) if self.fieldsets else list(self.fields or [])
+        return [*dict.fromkeys([*self.readonly_fields, *named])]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

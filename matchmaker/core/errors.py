@@ -15,11 +15,18 @@ class DomainError(Exception):
     default_detail = _("Something went wrong.")
 
     def __init__(
-        self, detail: str = "", *, code: str = "", fields: Fields | None = None, **extra: object
+        self,
+        detail: str = "",
+        *,
+        code: str = "",
+        fields: Fields | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
     ) -> None:
         self.code = code or self.default_code
-        self.detail = detail or self.default_detail
+        self.detail = detail or str(self.default_detail)
         self.fields = dict(fields or {})
+        self.headers = dict(headers or {})
         self.extra = extra
         super().__init__(f"{self.code}: {self.detail}")
 

@@ -1,10 +1,11 @@
 """Every refusal as RFC 9457 problem+json: one handler, one shape (layer: core)."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -12,6 +13,8 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from matchmaker.core.errors import DomainError, NotAllowed, NotFound, Unavailable
+
+logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 _CODES = {400: "invalid_input", 401: "not_authenticated", 403: "not_allowed", 404: "not_found"} | {
@@ -27,11 +30,12 @@ def problem(
     *,
     title: str = "",
     headers: Mapping[str, str] | None = None,
-    **extra: Any,
+    extra: Mapping[str, Any] | None = None,
 ) -> Response:
     """Return a problem+json answer; `extra` members stand beside the standard ones."""
-    body = {"type": f"urn:matchmaker:problem:{code}", "title": title or code.replace("_", " ")}
-    body |= {"status": status, "code": code, "detail": str(detail), "fields": _strings(fields or {})} | extra
+    body: dict[str, Any] = {"type": f"urn:matchmaker:problem:{code}", "title": title or code.replace("_", " ")}
+    body |= {"status": status, "code": code, "detail": str(detail), "fields": _strings(fields or {})}
+    body |= dict(extra or {})
     response = Response(body, status=status, headers=dict(headers or {}), content_type=PROBLEM_TYPE)
     return response
 
@@ -42,9 +46,10 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     if known is None:
         return None
     if isinstance(known, DomainError):
-        headers = {"Retry-After": "5"} if known.status == 503 else {}
-        headers |= known.extra.pop("headers", {})  # type: ignore[arg-type]
-        return problem(known.status, known.code, known.detail, known.fields, headers=headers, **known.extra)
+        headers = ({"Retry-After": "5"} if known.status == 503 else {}) | known.headers
+        return problem(
+            known.status, known.code, known.detail, known.fields, headers=headers, extra=known.extra
+        )
     return _api_problem(known)
 
 
@@ -55,18 +60,16 @@ def _as_known(error: Exception) -> DomainError | exceptions.APIException | None:
         return NotFound()
     if isinstance(error, PermissionDenied):
         return NotAllowed()
-    if isinstance(error, OperationalError | InterfaceError) and not isinstance(
-        error.__cause__, DatabaseError
-    ):
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("the database does not answer", exc_info=error)
         return Unavailable(code="database_unavailable")
     return None
 
 
 def _api_problem(error: exceptions.APIException) -> Response:
     code = _CODES.get(error.status_code, "error")
-    headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    challenge = getattr(error, "auth_header", None)
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
     if isinstance(error, exceptions.ValidationError):
         return problem(400, "invalid_input", _("Some of the values cannot be accepted."), _flat(error.detail))
     return problem(error.status_code, code, str(error.detail), headers=headers)

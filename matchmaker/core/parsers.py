@@ -1,6 +1,7 @@
 """Reading request bodies strictly: what JSON libraries let through silently is refused here (layer: core)."""
 
 import json
+from collections.abc import Mapping
 from math import isfinite
 from typing import IO, Any
 
@@ -63,7 +64,10 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: dict[str, Any] | None = None
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:

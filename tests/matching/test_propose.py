@@ -149,7 +149,7 @@ def test_the_weekly_quota_is_exact_and_counts_only_what_succeeded(monkeypatch):
     with pytest.raises(TooManyRequests) as caught:
         proposed(stall, make_anchor())
     assert caught.value.code == "proposal_quota_used"
-    assert 0 < int(caught.value.extra["headers"]["Retry-After"]) <= 7 * 24 * 3600
+    assert 0 < int(caught.value.headers["Retry-After"]) <= 7 * 24 * 3600
     assert proposals_left("stall", stall.pk) == 0 and Match.objects.count() == 2
 
 
