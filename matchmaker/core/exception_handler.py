@@ -33,8 +33,14 @@ def problem(
     extra: Mapping[str, Any] | None = None,
 ) -> Response:
     """Return a problem+json answer; `extra` members stand beside the standard ones."""
-    body: dict[str, Any] = {"type": f"urn:matchmaker:problem:{code}", "title": title or code.replace("_", " ")}
-    body |= {"status": status, "code": code, "detail": str(detail), "fields": _strings(fields or {})}
+    body: dict[str, Any] = {
+        "type": f"urn:matchmaker:problem:{code}",
+        "title": title or code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "detail": str(detail),
+        "fields": _strings(fields or {}),
+    }
     body |= dict(extra or {})
     response = Response(body, status=status, headers=dict(headers or {}), content_type=PROBLEM_TYPE)
     return response
