@@ -41,7 +41,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class Part:
-    """What one feature adds to the score, in points, by direction and in all."""
+    """What one feature adds to the score, in points, by direction and in all; the totals sum exactly."""
 
     code: str
     by_direction: tuple[float, ...]
@@ -173,8 +173,10 @@ def _score_fields(explained: PairExplanations, number: int) -> dict[str, object]
         DIRECTIONS, explained.probabilities[number], explained.base_probabilities, strict=True
     )
     parts = [
-        Part(code, tuple(float(points) for points in column), float(column.sum()))
-        for code, column in zip(explained.part_codes, explained.parts[number].T, strict=True)
+        Part(code, tuple(float(points) for points in column), int(total) / 100)
+        for code, column, total in zip(
+            explained.part_codes, explained.parts[number].T, explained.hundredths[number], strict=True
+        )
     ]
     return {
         "score": float(explained.scores[number]),
@@ -245,7 +247,8 @@ def track_records(match: Match) -> dict[str, dict[str, int]]:
     )
     records: dict[str, dict[str, int]] = {"stall": {}, "anchor": {}}
     for row in counts.order_by("status"):
-        for side, name in (("stall", "of_stall"), ("anchor", "of_anchor")):
-            if row[name]:
-                records[side][row["status"]] = row[name]
+        if row["of_stall"]:
+            records["stall"][row["status"]] = row["of_stall"]
+        if row["of_anchor"]:
+            records["anchor"][row["status"]] = row["of_anchor"]
     return records

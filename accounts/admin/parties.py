@@ -9,10 +9,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export.fields import Field
-from simple_history.admin import SimpleHistoryAdmin
 
 from accounts.admin import wording
 from accounts.admin.exports import CsvExport, SafeResource
+from accounts.admin.history import HistoryAdmin
 from accounts.admin.verifying import ArchivedFilter, VerificationFilter, VerifyingAdmin
 from accounts.models import (
     Anchor,
@@ -111,7 +111,7 @@ class MerchantResource(SafeResource):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(CsvExport, VerifyingAdmin, SimpleHistoryAdmin):
+class MerchantAdmin(CsvExport, VerifyingAdmin, HistoryAdmin):
     resource_classes = [MerchantResource]
     list_display = [
         "name",
@@ -229,7 +229,7 @@ AUDIENCE = ["by_age", "by_gender", "by_city_tier"]
 
 
 @admin.register(Stall)
-class StallAdmin(OfferFields, CsvExport, ReadOnlyAdmin, SimpleHistoryAdmin):
+class StallAdmin(OfferFields, CsvExport, ReadOnlyAdmin, HistoryAdmin):
     resource_classes = [StallResource]
     list_display = [
         "name", "merchant", "zone", "floor", "number", "price_band", "commission", "slot_fee",
@@ -296,7 +296,7 @@ class AnchorResource(SafeResource):
 
 
 @admin.register(Anchor)
-class AnchorAdmin(OfferFields, CsvExport, VerifyingAdmin, SimpleHistoryAdmin):
+class AnchorAdmin(OfferFields, CsvExport, VerifyingAdmin, HistoryAdmin):
     resource_classes = [AnchorResource]
     list_display = [
         "display_name", "region", "followers", "average_viewers", "commission", "slot_fee",

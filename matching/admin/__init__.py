@@ -23,4 +23,7 @@ class _TownName:
 
 admin.site.site_header = format_lazy("{} · {}", lazystr(_TownName()), gettext_lazy("Matchmaker"))
 admin.site.site_title = gettext_lazy("Matchmaker")
+# The queue needs the width; the first page and the breadcrumbs lead everywhere.
+admin.site.enable_nav_sidebar = False
+admin.site.site_url = None
 admin.site.index_title = gettext_lazy("What waits for you")

@@ -113,11 +113,10 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
     list_display = [
         "pair",
         "waiting",
+        "conflicts",
         "score",
-        "steps",
         "terms_shown",
         "sessions",
-        "conflicts",
         "verification",
     ]
     list_display_links = None
@@ -125,7 +124,7 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
     list_select_related = ["stall__merchant", "stall__zone", "anchor", "terms"]
     search_fields = ["stall__name", "stall__merchant__name", "anchor__display_name", "public_id"]
     ordering = ["agreed_at", "pk"]
-    sortable_by: list[str] = []
+    sortable_by = ()
     list_per_page = 25
     actions = ["approve", "reject"]
 
@@ -172,13 +171,10 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("score"))
     def score(self, match: Any) -> str:
-        return "–" if match.brief.score is None else format_html("<b>{}</b>", f"{match.brief.score:.1f}")
-
-    @admin.display(description=gettext_lazy("likelihoods"))
-    def steps(self, match: Any) -> str:
-        return lines(
-            [f"{wording.DIRECTIONS[step.code]} {step.percent:.0f}%" for step in match.brief.directions]
-        )
+        if match.brief.score is None:
+            return "–"
+        steps = [f"{wording.DIRECTIONS[step.code]} {step.percent:.0f}%" for step in match.brief.directions]
+        return format_html('<b>{}</b><div class="quiet">{}</div>', f"{match.brief.score:.1f}", lines(steps))
 
     @admin.display(description=gettext_lazy("terms"))
     def terms_shown(self, match: Match) -> str:

@@ -15,12 +15,14 @@ from matching.admin import wording
 from matching.choices import MatchStatus, Role, Side
 from matching.models import Match, MatchEvent, WeekLoad
 from matching.moves import allowed_actions
-from matching.queue import track_records
+from matching.queue import Brief, Part, track_records
 from matchmaker.core.admin import badge, expiry
 from matchmaker.core.money import percent, yuan
 from matchmaker.core.weeks import week_of
 
 Rows = list[tuple[str, Any]]
+# Points below half a hundredth would read as 0.00.
+LEAST_SHOWN = 0.005
 DECISIONS = ("approve", "reject")
 
 
@@ -39,21 +41,7 @@ def match_context(match: Match, user: User) -> dict[str, Any]:
         "waited": wording.duration(timezone.now() - match.agreed_at) if waits and match.agreed_at else "",
         "conflicts": wording.conflict_lines(brief) if waits else [],
         "waits": waits,
-        "steps": [
-            (wording.DIRECTIONS[step.code], f"{step.percent:.0f}%", f"{step.base_percent:.0f}%")
-            for step in brief.directions
-        ],
-        "parts": [
-            (
-                wording.PARTS.get(part.code, part.code),
-                [_points(p) for p in part.by_direction],
-                _points(part.total),
-            )
-            for part in brief.parts
-        ],
-        "direction_names": list(wording.DIRECTIONS.values()),
-        "base_shown": "" if brief.base is None else f"{brief.base:.2f}",
-        "score_shown": "" if brief.score is None else f"{brief.score:.2f}",
+        **score_context(brief),
         "sides": [
             (
                 _("stall"),
@@ -78,8 +66,30 @@ def match_context(match: Match, user: User) -> dict[str, Any]:
     }
 
 
+def score_context(brief: Brief) -> dict[str, Any]:
+    """Return the table of the score: likelihoods and parts by direction, sums that hold exactly."""
+    return {
+        "steps": [
+            (wording.DIRECTIONS[step.code], f"{step.percent:.0f}%", f"{step.base_percent:.0f}%")
+            for step in brief.directions
+        ],
+        "parts": [
+            (wording.part_name(part.code), [_points(p) for p in part.by_direction], _points(part.total))
+            for part in brief.parts
+            if _is_felt(part)
+        ],
+        "direction_names": list(wording.DIRECTIONS.values()),
+        "base_shown": "" if brief.base is None else f"{brief.base:.2f}",
+        "score_shown": "" if brief.score is None else f"{brief.score:.2f}",
+    }
+
+
 def _points(value: float) -> str:
-    return f"{value:+.2f}"
+    return f"{value:+.2f}" if abs(value) >= LEAST_SHOWN else "0"
+
+
+def _is_felt(part: Part) -> bool:
+    return any(abs(value) >= LEAST_SHOWN for value in (*part.by_direction, part.total))
 
 
 def _actions(match: Match, user: User) -> list[str]:

@@ -104,7 +104,7 @@ class PairRuleAdmin(RuleAdmin):
         reasons = ReasonCode.objects.filter(code=OuterRef("reason_code")).values(name)
         return super().get_queryset(request).annotate(reason_name=Subquery(reasons))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ["stall", "anchor", "reason_code", "note", "until"]
         return [
@@ -120,7 +120,7 @@ class PairRuleAdmin(RuleAdmin):
             "updated_at",
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
 
     def save_model(self, request: HttpRequest, obj: PairRule, form: Any, change: bool) -> None:
@@ -181,7 +181,7 @@ class ExclusivityAdmin(RuleAdmin):
     list_display = ["anchor", "stall", "category_name", "starts_on", "ends_on", "holds"]
     actions = ["end"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ["anchor", "stall", "category", "starts_on", "ends_on"]
         return [
@@ -195,7 +195,7 @@ class ExclusivityAdmin(RuleAdmin):
             "updated_at",
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Exclusivity, form: Any, change: bool) -> None:

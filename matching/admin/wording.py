@@ -62,18 +62,21 @@ PARTS: dict[str, Any] = {
     "stall_reliability": gettext_lazy("stall: fulfilment"),
     "stall_reply": gettext_lazy("stall: reply time"),
     "stall_load": gettext_lazy("stall: free capacity"),
-    "stall_received": gettext_lazy("stall: how often anchors say yes to it"),
-    "stall_given": gettext_lazy("stall: how often it says yes"),
+    "stall_history": gettext_lazy("stall: past answers"),
     "anchor_reliability": gettext_lazy("anchor: fulfilment"),
     "anchor_reply": gettext_lazy("anchor: reply time"),
     "anchor_load": gettext_lazy("anchor: free capacity"),
-    "anchor_received": gettext_lazy("anchor: how often stalls say yes"),
-    "anchor_given": gettext_lazy("anchor: how often they say yes"),
+    "anchor_history": gettext_lazy("anchor: past answers"),
 }
 CLOSED: dict[str, Any] = {
     Side.STALL: gettext_lazy("the stall is closed at %(hour)s"),
     Side.ANCHOR: gettext_lazy("the anchor is not free at %(hour)s"),
 }
+
+
+def part_name(code: str) -> str:
+    """Return what a part of the score is about."""
+    return str(PARTS.get(code, code))
 
 
 def duration(span: timedelta) -> str:
