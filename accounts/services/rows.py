@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,8 +26,26 @@ def create_rows(model: type[Row], rows: Sequence[Row], *, actor: User | None) ->
 def record_history(
     model: type[Row], rows: Sequence[Row], *, actor: User | None, is_new: bool = False
 ) -> None:
-    """Write one line of history per row as it now is."""
-    model.history.bulk_history_create(rows, batch_size=BATCH, update=not is_new, default_user=actor)  # type: ignore[attr-defined]
+    """Write one line of history per row as it now is in the database.
+
+    Copied by the database itself: building every row a second time in Python doubles the time of an import.
+    """
+    history = model.history.model  # type: ignore[attr-defined]
+    connection = connections[model._default_manager.db]
+    quote = connection.ops.quote_name
+    copied = ", ".join(quote(field.column) for field in history.tracked_fields)
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    added = [now, "+" if is_new else "~", actor.pk if actor else None]
+    for part in in_chunks([row.pk for row in rows], BATCH):
+        # Only names of columns and placeholders are put into the text.
+        sql = (
+            f"INSERT INTO {quote(history._meta.db_table)} "  # noqa: S608
+            f"({copied}, history_date, history_type, history_user_id) "
+            f"SELECT {copied}, %s, %s, %s FROM {quote(model._meta.db_table)} "
+            f"WHERE id IN ({', '.join(['%s'] * len(part))}) ORDER BY id"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*added, *part])
 
 
 def changed_columns(row: models.Model, columns: Mapping[str, Any]) -> dict[str, Any]:
