@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -21,11 +22,30 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+_lock = threading.Lock()
+_users = 0
+_limit: Any = None
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS with one thread: several would compete with ours and change the order of sums."""
-    with _blas().limit(limits=1):
+    """BLAS with one thread: several would compete with ours and change the order of sums.
+
+    The limit is the process's, so of overlapping callers the first sets it and the last lifts it (which
+    OpenBLAS heeds from the main thread only; a process of other threads stays at one).
+    """
+    global _users, _limit
+    with _lock:
+        if _users == 0:
+            _limit = _blas().limit(limits=1)
+        _users += 1
+    try:
         yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()
 
 
 def spans(total: int, step: int) -> list[slice]:
