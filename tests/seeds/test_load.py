@@ -30,6 +30,7 @@ SIZE = {"stalls": 40, "anchors": 120, "seed": 11, "progress": "none"}
 @pytest.fixture
 def var(settings: Any, tmp_path: Path) -> Path:
     settings.VAR_DIR = tmp_path
+    settings.EMBEDDED = True  # on other servers too: with them there are no demo logins
     return tmp_path
 
 
