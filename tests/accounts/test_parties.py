@@ -132,7 +132,7 @@ def test_reference_data_is_read_once(django_assert_num_queries):
         reference()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_of_ten_at_one_barrier_one_gets_the_place():
     merchants = MerchantFactory.create_batch(10)
     reference()
