@@ -155,7 +155,7 @@ def test_codes_can_be_tried_no_more_often_than_the_limit(user, sms, signed_in) -
         assert client.post(AUTH + "code/confirm/", {"code": code_in(sms)}).status_code == 429
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_parallel_tries_do_not_outrun_the_limit(user) -> None:
     # In the real time of now: threads do not share a travelled clock. Two windows may be touched.
     def attempt(_number: int) -> int:
@@ -172,7 +172,7 @@ def test_parallel_tries_do_not_outrun_the_limit(user) -> None:
     assert windows > 1 or statuses.count(400) == LOGIN[0].count
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_crossing_sign_ups_leave_one_user() -> None:
     def sign_up(number: int) -> str:
         try:
