@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
+
+TRANSPORT_ALIASES["filesystem"] = "matchmaker.filebroker:Transport"
 
 app = Celery("matchmaker")
 app.config_from_object("django.conf:settings", namespace="CELERY")
