@@ -7,13 +7,27 @@ from typing import Any
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.choices import CooperationMode, Platform
 from accounts.codes import Codes
 from matchmaker.core.money import percent
 
 HOURS_A_DAY = 24
+GROUPS: dict[str, Any] = {
+    "under_18": gettext_lazy("under 18"),
+    "18_24": gettext_lazy("aged 18–24"),
+    "25_34": gettext_lazy("aged 25–34"),
+    "35_44": gettext_lazy("aged 35–44"),
+    "45_plus": gettext_lazy("aged 45 and over"),
+    "female": gettext_lazy("women"),
+    "male": gettext_lazy("men"),
+    "tier_1": gettext_lazy("tier-1 cities"),
+    "new_tier_1": gettext_lazy("new tier-1 cities"),
+    "tier_2": gettext_lazy("tier-2 cities"),
+    "tier_3": gettext_lazy("tier-3 cities"),
+    "tier_4_plus": gettext_lazy("smaller towns"),
+}
 
 
 def joined(names: Iterable[object]) -> str:
@@ -37,8 +51,8 @@ def modes(codes: Iterable[str]) -> str:
 
 
 def shares(table: Mapping[str, Any]) -> str:
-    """Return marginal shares as `18–24 35% · 25–34 40%`."""
-    pairs = ((code.replace("_", " "), percent(share)) for code, share in table.items())
+    """Return marginal shares as `aged 18–24 35% · aged 25–34 40%`."""
+    pairs = ((GROUPS.get(code, code), percent(share)) for code, share in table.items())
     return " · ".join(f"{name} {share}" for name, share in pairs) or "–"
 
 

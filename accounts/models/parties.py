@@ -261,9 +261,25 @@ class CalendarException(TimeStamped):
 class Membership(TimeStamped):
     """One row per user who acts for a party."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
-    merchant = models.ForeignKey(Merchant, models.CASCADE, null=True, blank=True, related_name="memberships")
-    anchor = models.ForeignKey(Anchor, models.CASCADE, null=True, blank=True, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    merchant = models.ForeignKey(
+        Merchant,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+        verbose_name=_("merchant"),
+    )
+    anchor = models.ForeignKey(
+        Anchor,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+        verbose_name=_("anchor"),
+    )
     role = models.CharField(_("role"), max_length=16, choices=MemberRole.choices, default=MemberRole.OWNER)
 
     class Meta:
@@ -288,7 +304,9 @@ class Verification(TimeStamped):
 
     merchant = models.ForeignKey(Merchant, models.CASCADE, null=True, related_name="verifications")
     anchor = models.ForeignKey(Anchor, models.CASCADE, null=True, related_name="verifications")
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("decided by")
+    )
     status = models.CharField(_("decision"), max_length=16, choices=VerificationStatus.choices)
     verified_until = models.DateField(_("verified until"), null=True)
     reason_code = models.CharField(_("reason"), max_length=48, blank=True)
@@ -306,10 +324,14 @@ class ImportedFile(TimeStamped):
     """One row per file that was imported by a party or staff, so that the same file twice does nothing."""
 
     kind = models.CharField(_("kind"), max_length=16)
-    scope = models.CharField(max_length=48, help_text=_("Whose file: a merchant's public id, or `town`."))
-    digest = models.CharField(max_length=64)
-    imported_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    report = models.JSONField(default=dict)
+    scope = models.CharField(
+        _("scope"), max_length=48, help_text=_("Whose file: a merchant's public id, or `town`.")
+    )
+    digest = models.CharField(_("fingerprint"), max_length=64)
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("imported by")
+    )
+    report = models.JSONField(_("report"), default=dict)
 
     class Meta:
         verbose_name = _("imported file")

@@ -81,7 +81,13 @@ class User(AbstractBaseUser, PermissionsMixin, Public, TimeStamped):
 class DeviceToken(Public, TimeStamped):
     """One row per signed-in device; only a digest of its token is kept. No user: the sign-in goes on."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="devices")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="devices",
+        verbose_name=_("user"),
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     session_key = models.CharField(max_length=40, editable=False)
     device_name = models.CharField(_("device"), max_length=120, blank=True)
@@ -100,7 +106,9 @@ class DeviceToken(Public, TimeStamped):
 class ApiToken(Public, TimeStamped):
     """One row per machine token: acts for its user within `scopes`; shown once, kept as a digest."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    )
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     prefix = models.CharField(_("begins with"), max_length=12, editable=False)

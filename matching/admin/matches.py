@@ -190,7 +190,7 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
             return "–"
         found = wording.conflict_lines(match.brief)
         if not found:
-            return badge("good", _("none"))
+            return badge("good", _("no conflicts"))
         return format_html_join("", '<div class="conflict">{}</div>', ((text,) for text in found))
 
     @admin.display(description=gettext_lazy("verification"))

@@ -46,7 +46,7 @@ class RecommendationList(Public):
 
     side = models.CharField(_("for"), max_length=6, choices=Side.choices)
     subject_id = models.BigIntegerField(_("subject"))
-    run = models.ForeignKey(EngineRun, models.PROTECT, related_name="lists")
+    run = models.ForeignKey(EngineRun, models.PROTECT, related_name="lists", verbose_name=_("engine run"))
     subject_version = models.BigIntegerField(
         default=-1,
         help_text=_("Version of the subject that was read; another one now means a newer list is due."),
@@ -60,7 +60,9 @@ class RecommendationList(Public):
     floor_hundredths = models.IntegerField(
         default=-1, help_text=_("Score of the last place of a full list; -1 while there is room.")
     )
-    ruled_out = models.JSONField(default=dict, help_text=_("Partners ruled out, counted by reason code."))
+    ruled_out = models.JSONField(
+        _("ruled out"), default=dict, help_text=_("Partners ruled out, counted by reason code.")
+    )
 
     class Meta:
         verbose_name = _("recommendation list")
@@ -95,7 +97,9 @@ class Reaction(Pair, TimeStamped):
     until = models.DateTimeField(
         _("until"), null=True, help_text=_("End of the hiding; empty for like and never.")
     )
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
+    )
 
     class Meta:
         verbose_name = _("reaction")
@@ -114,7 +118,12 @@ class PairRule(Pair, TimeStamped):
     reason_code = models.CharField(_("reason"), max_length=48, blank=True)
     note = models.TextField(_("note"), max_length=2000, blank=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", editable=False
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("actor"),
     )
 
     class Meta:
@@ -149,13 +158,15 @@ class Exclusivity(Pair, TimeStamped):
 class Impression(Pair):
     """One row per suggestion that was shown at a position."""
 
-    side = models.CharField(max_length=6, choices=Side.choices)
-    list_id = models.UUIDField(null=True)
-    rank = models.PositiveSmallIntegerField()
-    score_hundredths = models.IntegerField()
-    propensity = models.FloatField(default=1.0)
-    shown_at = models.DateTimeField()
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    side = models.CharField(_("to"), max_length=6, choices=Side.choices)
+    list_id = models.UUIDField(_("recommendation list"), null=True)
+    rank = models.PositiveSmallIntegerField(_("rank"))
+    score_hundredths = models.IntegerField(_("score in hundredths"))
+    propensity = models.FloatField(_("propensity"), default=1.0)
+    shown_at = models.DateTimeField(_("shown at"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
+    )
 
     class Meta:
         verbose_name = _("impression")

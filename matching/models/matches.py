@@ -135,9 +135,9 @@ class Session(Public, TimeStamped):
 class Booking(Public, TimeStamped):
     """One row per place of a match in a session at its stall; released ones keep `released_at`."""
 
-    match = models.ForeignKey(Match, models.PROTECT, related_name="bookings")
-    session = models.ForeignKey(Session, models.PROTECT, related_name="bookings")
-    stall = models.ForeignKey(Stall, models.PROTECT, related_name="bookings")
+    match = models.ForeignKey(Match, models.PROTECT, related_name="bookings", verbose_name=_("match"))
+    session = models.ForeignKey(Session, models.PROTECT, related_name="bookings", verbose_name=_("session"))
+    stall = models.ForeignKey(Stall, models.PROTECT, related_name="bookings", verbose_name=_("stall"))
     week_on = models.DateField(_("week"), help_text=_("Monday of the session's start."))
     released_at = models.DateTimeField(_("released at"), null=True)
 
