@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from math import log
 from typing import Any
 
@@ -54,6 +54,8 @@ def _decimal(cell: str, example: str) -> Decimal:
     try:
         if not found:
             raise InvalidOperation
+        if len(found[1]) > 24:
+            raise InvalidOperation
         return Decimal(found[1]) * _MULTIPLES.get((found[2] or "").lower(), 1)
     except InvalidOperation as error:
         raise Bad(_("“%(cell)s” is no number; write it such as %(example)s.") % {
@@ -85,7 +87,7 @@ def cents(cell: str, unit: str, book: ReferenceBook) -> int:
     """Money in yuan, in cents where the header says so: `¥89.00`, `89元`, `1,299`."""
     in_cents = unit == "cents" and not re.search(r"[¥￥元]", cell)
     amount = _decimal(cell, "89.00") * (1 if in_cents else 100)
-    if amount != amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN):
+    if amount != amount.to_integral_value():
         raise Bad(_("“%(cell)s” has more than two decimals.") % {"cell": cell[:40]})
     return int(amount)
 

@@ -1,5 +1,6 @@
 """Checks of single values: text, numbers, money, shares, dates, phones, choices (layer: pure)."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import date
@@ -11,11 +12,13 @@ from django.utils.translation import gettext as _
 from accounts.phones import normalize_phone
 from accounts.validation.fields import Bad, Check, Context
 from matchmaker.core.errors import InvalidInput
+from matchmaker.core.text import unseen_character
 
 MAX_CENTS = 100_000_000
+# Python reads 2026-W01-1 too.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+MOST_DIGITS = 40
 RATE_STEP = Decimal("0.0001")
-# Overrides of writing direction can make a name read as another one.
-_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def plain_text(value: Any, *, most: int, least: int = 0, lines: bool = False) -> str:
@@ -23,11 +26,9 @@ def plain_text(value: Any, *, most: int, least: int = 0, lines: bool = False) ->
     if not isinstance(value, str):
         raise Bad(_("Give text in quotes."))
     clean = unicodedata.normalize("NFC", value).strip()
-    for char in clean:
-        is_break = lines and char in "\n\r\t"
-        if (unicodedata.category(char) in {"Cc", "Cs"} and not is_break) or char in _BIDI:
-            code = f"U+{ord(char):04X}"
-            raise Bad(_("This text holds the invisible character %(code)s; remove it.") % {"code": code})
+    unseen = unseen_character(clean, lines=lines)
+    if unseen:
+        raise Bad(_("This text holds the invisible character %(code)s; remove it.") % {"code": unseen})
     if len(clean) < least:
         raise Bad(
             _("Give at least %(count)s characters.") % {"count": least} if least > 1 else _("Give some text.")
@@ -47,7 +48,11 @@ def text(most: int, *, least: int = 0, lines: bool = False) -> Check:
 def stall_number(value: Any, context: Context) -> str:
     """Return a stall number in the spelling that places are compared by: narrow capitals, no spaces."""
     clean = unicodedata.normalize("NFKC", plain_text(value, most=16, least=1))
-    return plain_text("".join(clean.split()).upper(), most=16, least=1)
+    clean = "".join(clean.split()).upper()
+    # Two numbers that look alike would be two stalls at one place.
+    if any(unicodedata.category(char)[0] not in "LNPS" for char in clean):
+        raise Bad(_("A stall number is made of letters, digits and signs, such as A12-3."))
+    return plain_text(clean, most=16, least=1)
 
 
 def whole_number(value: Any, least: int, most: int) -> int:
@@ -84,10 +89,12 @@ def decimal_of(value: Any) -> Decimal:
         raise Bad(message) from error
     if not number.is_finite():
         raise Bad(_("Give a finite number such as 0.20; NaN and infinity are none."))
-    return number
+    if number and abs(number.adjusted()) > MOST_DIGITS:
+        raise Bad(message)  # written out, 1e999999999 fills the memory
+    return number or Decimal(0)  # "-0" is 0
 
 
-def rate(value: Any, context: Context) -> Decimal:
+def rate(value: Any, context: Context | None = None) -> Decimal:
     """Return a share in [0, 1] with at most four decimals."""
     number = decimal_of(value)
     if number < 0:
@@ -117,7 +124,7 @@ def day(value: Any, context: Context) -> date:
     if isinstance(value, date):
         return value
     try:
-        if not isinstance(value, str) or len(value) != 10:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
             raise ValueError
         return date.fromisoformat(value)
     except ValueError as error:
