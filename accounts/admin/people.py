@@ -178,7 +178,7 @@ class UserAdmin(admin.ModelAdmin):
     def masked_phone(self, user: User) -> str:
         return user.masked_phone
 
-    @admin.display(description=gettext_lazy("active"), ordering="is_active")
+    @admin.display(description=gettext_lazy("state"), ordering="is_active")
     def active(self, user: User) -> str:
         return badge("good", _("active")) if user.is_active else badge("bad", _("blocked"))
 

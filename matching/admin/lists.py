@@ -115,7 +115,7 @@ class RecommendationListAdmin(ReadOnlyAdmin):
     def length(self, row: RecommendationList) -> int:
         return len(row.partner_ids) // np.dtype("<i8").itemsize
 
-    @admin.display(description=gettext_lazy("for"))
+    @admin.display(description=gettext_lazy("party"))
     def subject(self, row: RecommendationList) -> str:
         model = Stall if row.side == Side.STALL else Anchor
         party = model.objects.filter(pk=row.subject_id).first()  # type: ignore[attr-defined]
