@@ -1,10 +1,11 @@
 """Cells as people type them, and the values they mean."""
 
 import pytest
+from django.conf import settings
 
 from accounts.codes import Codes, ReferenceBook, ReferenceItem
 from accounts.imports import cells
-from accounts.imports.columns import STALL_COLUMNS, match_headers, stall_data
+from accounts.imports.columns import ANCHOR_COLUMNS, STALL_COLUMNS, match_headers, stall_data
 from accounts.imports.table import guess_encoding, read_table
 from accounts.imports.words import MODE_WORDS, PERMIT_WORDS
 from accounts.validation.fields import Bad
@@ -169,3 +170,10 @@ def test_rows_are_counted_as_a_spreadsheet_does():
     table = read_table(b'a,b\n\n"x\ny",1\n,\nz,2\n', max_rows=10)
 
     assert [(line.number, line.cells) for line in table.lines] == [(3, ("x\ny", "1")), (5, ("z", "2"))]
+
+
+@pytest.mark.parametrize("column", (*STALL_COLUMNS, *ANCHOR_COLUMNS), ids=lambda column: column.field)
+def test_the_guide_names_every_header(column):
+    guide = (settings.BASE_DIR / "docs" / "imports.md").read_text()
+
+    assert all(f"`{header}`" in guide for header in column.headers)
