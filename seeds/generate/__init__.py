@@ -27,6 +27,12 @@ class Town:
     def stalls(self) -> list[StallSeed]:
         return [StallSeed(row, merchant.state) for merchant in self.merchants for row in merchant.stalls]
 
+    @property
+    def row_count(self) -> int:
+        """How many rows a load of this town goes through."""
+        history = len(self.history.reactions) + len(self.history.matches)
+        return len(self.merchants) + len(self.stalls) + len(self.anchors) + history
+
 
 def make_town(*, stalls: int, anchors: int, seed: int, now: datetime, offset: int = 0) -> Town:
     """Return a town of so many stalls and anchors as it stands at `now` (aware).

@@ -32,17 +32,18 @@ class Command(BaseCommand):
         is_empty = not (User.objects.exists() or Merchant.objects.exists() or Anchor.objects.exists())
         if not is_empty and not options["add"]:
             raise CommandError("The database is not empty. --add loads a further town beside what is there.")
-        is_demo = settings.EMBEDDED and is_empty
-        town = make_town(
-            stalls=options["stalls"],
-            anchors=options["anchors"],
-            seed=options["seed"],
-            now=timezone.now(),
-            offset=max(_last_id(model) for model in (Merchant, Stall, Anchor, User)),
-        )
-        total = len(town.merchants) + options["stalls"] + options["anchors"]
-        total += len(town.history.reactions) + len(town.history.matches)
-        with tqdm(total=total, unit="rows", disable=options["progress"] == "none") as bar:
+        self._load(is_demo=settings.EMBEDDED and is_empty, **options)
+
+    def _load(self, *, is_demo: bool, **options: Any) -> None:
+        with tqdm(desc="generate", unit="rows", disable=options["progress"] == "none") as bar:
+            town = make_town(
+                stalls=options["stalls"],
+                anchors=options["anchors"],
+                seed=options["seed"],
+                now=timezone.now(),
+                offset=max(_last_id(model) for model in (Merchant, Stall, Anchor, User)),
+            )
+            bar.total = town.row_count
 
             def advance(what: str, count: int) -> None:
                 bar.set_description(what, refresh=False)
