@@ -80,18 +80,21 @@ def cents(least: int = 0) -> Check:
 
 def decimal_of(value: Any) -> Decimal:
     """Return a finite number as written, so that 0.2 stays 0.2."""
-    message = _("Give a number such as 0.20.")
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise Bad(message)
+        raise _no_number()
     try:
         number = Decimal(str(value)[:40])
     except InvalidOperation as error:
-        raise Bad(message) from error
+        raise _no_number() from error
     if not number.is_finite():
         raise Bad(_("Give a finite number such as 0.20; NaN and infinity are none."))
     if number and abs(number.adjusted()) > MOST_DIGITS:
-        raise Bad(message)  # written out, 1e999999999 fills the memory
+        raise _no_number()  # written out, 1e999999999 fills the memory
     return number or Decimal(0)  # "-0" is 0
+
+
+def _no_number() -> Bad:
+    return Bad(_("Give a number such as 0.20."))
 
 
 def rate(value: Any, context: Context | None = None) -> Decimal:
