@@ -122,7 +122,8 @@ class MerchantAdmin(CsvExport, VerifyingAdmin, HistoryAdmin):
         "stall_count",
     ]
     list_filter = [VerificationFilter, LicenceFilter, ArchivedFilter]
-    search_fields = ["name", "credit_code"]
+    search_fields = ["name", "credit_code__endswith"]
+    search_help_text = gettext_lazy("A name, or the last characters of the credit code.")
     ordering = ["pk"]
     inlines = [StallInline, VerificationInline, MembershipInline]
     fieldsets = [

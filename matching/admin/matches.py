@@ -227,7 +227,7 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
             tone="bad",
             purpose="reject",
             needs_reason=True,
-            hint=_("Both sides are told the reason; their hours and capacity are free again."),
+            hint=_("Both sides see the reason; their hours and capacity are free again."),
         )
         return self._ask(request, queryset, decision)
 

@@ -5,9 +5,11 @@ import io
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.admin.exports import quote_cell
+from accounts.models import User
 from matching.models import Match
 from tests.admin.conftest import make_agreed
 from tests.factories import MerchantFactory, StallFactory
@@ -48,13 +50,15 @@ def rows_of(response: Any) -> list[dict[str, str]]:
 
 
 @pytest.mark.django_db
-def test_an_export_holds_the_filtered_rows_quoted(staff: Client) -> None:
+def test_an_export_holds_the_filtered_rows_quoted(staff: Client, town_staff: User) -> None:
     MerchantFactory.create(name="=HYPERLINK(1)", verification="pending", verified_until=None)
     MerchantFactory.create(name="广州", verification="verified")
     rows = rows_of(staff.get("/admin/accounts/merchant/export/", {"verification": "pending"}))
     assert [row["name"] for row in rows] == ["'=HYPERLINK(1)"]
     assert rows[0]["verification"] == "waiting for verification"
     assert "contact phone" not in rows[0]
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.change_message) == (town_staff, "Rows exported: 1.")
 
 
 @pytest.mark.django_db

@@ -74,6 +74,13 @@ def test_the_list_masks_phones(staff: Client, merchant_user: User) -> None:
     assert merchant_user.masked_phone in html and merchant_user.phone not in html
 
 
+def test_a_user_is_found_by_name_and_by_the_end_of_the_phone(staff: Client, merchant_user: User) -> None:
+    UserFactory.create(name="Somebody else", phone="+8613700009999")
+    for words in (merchant_user.name, merchant_user.phone[-4:]):
+        found = staff.get(USERS, {"q": words}).context["cl"].result_list
+        assert merchant_user in found and "Somebody else" not in {user.name for user in found}
+
+
 def test_an_administrator_makes_a_member_of_staff(administrator: Client) -> None:
     data = {
         "phone": "138 0013 8001",
