@@ -52,7 +52,7 @@ def _only(request: Request, memberships: QuerySet[Membership], kind: str) -> Mem
         raise NotFound(_("You act for no such party."), code="no_party")
     if len(found) > 1:
         message = _("You act for several parties. Name one in the header X-Party.")
-        raise InvalidInput(message, code="party_ambiguous")
+        raise InvalidInput(message, code="party_ambiguous", fields={PARTY_HEADER: [message]})
     return found[0]
 
 
@@ -60,4 +60,5 @@ def _party_id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise InvalidInput(_("X-Party is the id of a party."), code="invalid_party") from error
+        message = _("X-Party is the id of a party, as /accounts/me/ lists them.")
+        raise InvalidInput(message, code="invalid_party", fields={PARTY_HEADER: [message]}) from error

@@ -1,6 +1,7 @@
 """`Idempotency-Key` on POST: answer and effect are one transaction, a repeat only replays (layer: faces)."""
 
 import hashlib
+import json
 from functools import partial
 from typing import Any
 
@@ -75,8 +76,11 @@ def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: 
 
 
 def _digest_of(request: Request) -> str:
-    parts = [request.get_full_path().encode()]
-    parts.append(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS, default=str))
+    # One body sent for two parties of one user is two requests.
+    parts = [request.get_full_path().encode(), request.headers.get("X-Party", "").strip().encode()]
+    # Not by orjson, which refuses whole numbers of more than 64 bits.
+    data = request.data
+    parts.append(data if isinstance(data, bytes) else json.dumps(data, sort_keys=True, default=str).encode())
     for upload in request.FILES.values():
         parts.append(upload.read())
         upload.seek(0)

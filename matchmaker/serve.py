@@ -38,6 +38,7 @@ class _Gunicorn(BaseApplication):
             "threads": 4,
             "preload_app": True,
             "graceful_timeout": 5,
+            "limit_request_line": 8190,  # `exclude` may name 100 suggestions
             "loglevel": "warning",
             "worker_tmp_dir": self.web.heartbeat_dir,
             "control_socket_disable": True,

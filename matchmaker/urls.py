@@ -25,3 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api_v1)),
 ]
+
+handler400 = "matchmaker.pages.bad_request"
+handler404 = "matchmaker.pages.page_not_found"
+handler500 = "matchmaker.pages.server_error"

@@ -25,7 +25,7 @@ from accounts.phones import normalize_phone
 from accounts.tokens import TOKEN_HEADER
 from matchmaker.core.errors import Conflict, DomainError, InvalidInput, NotAllowed
 from matchmaker.core.parsers import BodyTooLarge
-from matchmaker.core.serializers import StrictSerializer
+from matchmaker.core.serializers import PlainTextField, StrictSerializer
 
 
 class PhoneField(serializers.CharField):
@@ -51,7 +51,7 @@ def password(**kwargs: Any) -> serializers.CharField:
 class SignUp(StrictSerializer):
     phone = PhoneField()
     password = password()
-    name = serializers.CharField(required=False, allow_blank=True, max_length=60)
+    name = PlainTextField(required=False, allow_blank=True, max_length=60)
 
 
 class Login(StrictSerializer):
@@ -135,7 +135,7 @@ class AuthStep(APIView):
         try:
             request._request.body  # noqa: B018 (read once by Django, so that it may be replaced below)
         except RequestDataTooBig as error:
-            raise BodyTooLarge() from error
+            raise BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) from error
         return self.input_class(data=request.data or {}).checked()
 
 

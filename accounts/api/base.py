@@ -34,7 +34,8 @@ class PartyView(APIView):
 def body_of(request: Request) -> Mapping[str, Any]:
     """Return the JSON object that was sent; its fields are checked by the service."""
     if not isinstance(request.data, Mapping):
-        raise InvalidInput(_("Send a JSON object."), code="not_an_object")
+        message = _("Send a JSON object.")
+        raise InvalidInput(message, code="not_an_object", fields={"body": [message]})
     return request.data
 
 

@@ -1,12 +1,14 @@
 """Endpoints that take whole files (layer: faces)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -23,6 +25,7 @@ from matchmaker.core.parsers import BodyTooLarge, read_limited
 
 # What a multipart body holds besides its file.
 FRAMING_BYTES = 64 * 1024
+QUERY_NAMES = ("dry_run", "legal_basis")
 
 
 class CSVParser(BaseParser):
@@ -51,8 +54,11 @@ class UploadParser(MultiPartParser):
         request = (parser_context or {})["request"]
         limit = settings.IMPORT_MAX_BYTES
         if int(request.META.get("CONTENT_LENGTH") or 0) > limit + FRAMING_BYTES:
-            raise BodyTooLarge(_("The file may have at most %(limit)s KB.") % {"limit": limit // 1024})
-        return super().parse(stream, media_type, parser_context)
+            raise BodyTooLarge(limit)
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except (ParseError, SuspiciousOperation) as error:
+            raise _one_file(["file"]) from error
 
 
 _DRY_RUN = OpenApiParameter(
@@ -117,17 +123,25 @@ def file_of(request: Request) -> bytes:
     if isinstance(request.data, bytes):
         return request.data
     names = sorted(request.data)
-    if names != ["file"] or "file" not in request.FILES:
-        message = _("Send one file, in the form field “file” or as the body with Content-Type text/csv.")
-        raise InvalidInput(fields={name: [message] for name in names or ["file"]}, code="file_missing")
-    upload = request.FILES["file"]
-    return read_limited(upload, settings.IMPORT_MAX_BYTES)
+    uploads = request.FILES.getlist("file")
+    if names != ["file"] or len(uploads) != 1:
+        raise _one_file(names or ["file"])
+    return read_limited(uploads[0], settings.IMPORT_MAX_BYTES)
+
+
+def _one_file(names: Sequence[str]) -> InvalidInput:
+    message = _("Send one file, in the form field “file” or as the body with Content-Type text/csv.")
+    return InvalidInput(fields={name: [message] for name in names[:20]}, code="file_missing")
 
 
 def is_dry_run(request: Request) -> bool:
-    """Return what ?dry_run= says; what is neither 0 nor 1 is refused, lest it stores."""
+    """Return what ?dry_run= says; another word or spelling, or two of them, are refused, lest it stores."""
+    unknown = sorted(set(request.query_params) - set(QUERY_NAMES))
+    if unknown:
+        message = _("There is no such parameter; there are %(names)s.") % {"names": ", ".join(QUERY_NAMES)}
+        raise InvalidInput(fields={name: [message] for name in unknown[:20]})
     words = {"": False, "0": False, "false": False, "1": True, "true": True}
-    given = request.query_params.get("dry_run", "").lower()
+    given = ",".join(request.query_params.getlist("dry_run")).lower()
     if given not in words:
         raise InvalidInput(fields={"dry_run": [_("Give 1 or 0.")]})
     return words[given]

@@ -16,13 +16,13 @@ from accounts.choices import MemberRole, PartyKind, Scope
 from accounts.models import ApiToken, DeviceToken, Membership, User
 from accounts.services import access
 from matchmaker.core.errors import NotFound
-from matchmaker.core.serializers import StrictSerializer
+from matchmaker.core.serializers import MomentField, PlainTextField, StrictSerializer
 
 
 class NewApiToken(StrictSerializer):
-    name = serializers.CharField(max_length=80)
+    name = PlainTextField(max_length=80)
     scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), allow_empty=False)
-    expires_at = serializers.DateTimeField()
+    expires_at = MomentField()
 
 
 class ApiTokenOut(serializers.ModelSerializer[ApiToken]):
@@ -123,7 +123,7 @@ class Me(serializers.Serializer[Any]):
 
 
 class EditMe(StrictSerializer):
-    name = serializers.CharField(required=False, allow_blank=True, max_length=60)
+    name = PlainTextField(required=False, allow_blank=True, max_length=60)
     language = serializers.ChoiceField(settings.LANGUAGES, required=False, allow_blank=True)
 
 

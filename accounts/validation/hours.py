@@ -18,6 +18,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ALWAYS = "1" * 168
 _RANGE = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
 MAX_EXCEPTIONS = 400
+MAX_EXCEPTION_DAYS = 731
 
 
 def _range(value: Any) -> tuple[int, int]:
@@ -81,6 +82,8 @@ def _exception(item: Any, context: Context) -> tuple[date, str]:
     ])  # fmt: skip
     if any(start + count > 24 for start, count in spans):
         raise Bad(parts={"hours": [_("Hours of a single date end at 24:00; put the rest on the next date.")]})
+    if abs((on - context.today).days) > MAX_EXCEPTION_DAYS:
+        raise Bad(parts={"on": [_("Give a date within two years of today.")]})
     free = {hour for start, count in spans for hour in range(start, start + count)}
     return on, "".join("1" if hour in free else "0" for hour in range(24))
 

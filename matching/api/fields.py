@@ -1,10 +1,14 @@
 """Fields that the serializers of matching share (layer: faces)."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from accounts.validation.fields import Bad
+from accounts.validation.values import rate
 
 # What a bigint column holds; beyond it a query would fail instead of the field.
 BIGINT_MAX = 2**63 - 1
@@ -17,6 +21,12 @@ class RateField(serializers.DecimalField):
     def __init__(self, **options: Any) -> None:
         options.setdefault("help_text", "A share from 0 to 1 with at most four decimals: 0.20 is 20 %.")
         super().__init__(max_digits=5, decimal_places=4, min_value=0, max_value=1, **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        try:
+            return rate(data)
+        except Bad as bad:
+            raise serializers.ValidationError(bad.parts[""]) from bad
 
 
 class CentsField(serializers.IntegerField):

@@ -38,6 +38,7 @@ class Matches(Idempotent, MatchingView, GenericAPIView[Match]):
     """The matches of the asker's parties; staff see all."""
 
     queryset = Match.objects.none()  # for the schema; `get` asks the selector
+    query_names = frozenset(MatchQuery().fields)
 
     @extend_schema(operation_id="matches_list", parameters=[MatchQuery], responses=MatchPageShape)
     def get(self, request: Request) -> Response:

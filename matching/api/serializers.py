@@ -10,7 +10,7 @@ from matching.api.fields import CentsField, CommaField, RateField
 from matching.choices import Awaiting, MatchStatus, Role, Side
 from matching.policy import PLACES_MAX, SESSIONS_PER_MATCH
 from matching.terms import TermsDraft, WantedSession
-from matchmaker.core.serializers import StrictSerializer
+from matchmaker.core.serializers import MomentField, PlainTextField, StrictSerializer
 
 ACTIONS = ("accept", "decline", "approve", "reject")
 
@@ -18,8 +18,8 @@ ACTIONS = ("accept", "decline", "approve", "reject")
 class WantedSessionInput(StrictSerializer):
     """One live broadcast that the terms ask for."""
 
-    starts_at = serializers.DateTimeField(help_text="A whole hour; without an offset it is the town's time.")
-    ends_at = serializers.DateTimeField(help_text="A whole hour, 1 to 12 hours later.")
+    starts_at = MomentField(help_text="A whole hour; without an offset it is the town's time.")
+    ends_at = MomentField(help_text="A whole hour, 1 to 12 hours later.")
     mode = serializers.ChoiceField(SessionMode.choices, default=SessionMode.EXCLUSIVE)
     places = serializers.IntegerField(
         default=1, min_value=1, max_value=PLACES_MAX, help_text="1 if exclusive, 2 to 20 if mixed."
@@ -46,7 +46,7 @@ class ProposalInput(StrictSerializer):
         Side.choices, required=False, help_text="Needed by those who act for the stall and for the anchor."
     )
     terms = TermsInput()
-    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+    note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         pair = {"stall", "anchor"} & set(attrs)
@@ -66,13 +66,13 @@ class AcceptInput(StrictSerializer):
     """An acceptance; `terms_digest` makes sure that it is of the terms that were read."""
 
     terms_digest = serializers.RegexField(r"^[0-9a-f]{64}$", required=False, default="")
-    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+    note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
 
 
 class DeclineInput(StrictSerializer):
     """A refusal."""
 
-    note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
+    note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
 
 
 class MatchQuery(StrictSerializer):

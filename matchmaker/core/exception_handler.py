@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from matchmaker.core.errors import DomainError, NotAllowed, NotFound, Unavailable
+from matchmaker.core.renderers import JSONRenderer
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,19 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     known = _as_known(error)
     if known is None:
         return None
+    _write_json(context.get("request"))
     if isinstance(known, DomainError):
         headers = ({"Retry-After": "5"} if known.status == 503 else {}) | known.headers
         return problem(
             known.status, known.code, known.detail, known.fields, headers=headers, extra=known.extra
         )
-    return _api_problem(known)
+    return _api_problem(known, context.get("view"))
+
+
+def _write_json(request: Any) -> None:
+    """Let the answer be JSON also where the view writes something else (the schema is YAML)."""
+    if request is not None and not isinstance(getattr(request, "accepted_renderer", None), JSONRenderer):
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
 
 
 def _as_known(error: Exception) -> DomainError | exceptions.APIException | None:
@@ -72,13 +80,22 @@ def _as_known(error: Exception) -> DomainError | exceptions.APIException | None:
     return None
 
 
-def _api_problem(error: exceptions.APIException) -> Response:
+def _api_problem(error: exceptions.APIException, view: Any) -> Response:
     code = _CODES.get(error.status_code, "error")
     challenge = getattr(error, "auth_header", None)
     headers = {"WWW-Authenticate": challenge} if challenge else {}
     if isinstance(error, exceptions.ValidationError):
         return problem(400, "invalid_input", _("Some of the values cannot be accepted."), _flat(error.detail))
-    return problem(error.status_code, code, str(error.detail), headers=headers)
+    fields: dict[str, list[str]] = {}
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        fields = {"Content-Type": [_("Send %(types)s.") % {"types": _types(view, "parser_classes")}]}
+    elif isinstance(error, exceptions.NotAcceptable):
+        fields = {"Accept": [_("There is %(types)s.") % {"types": _types(view, "renderer_classes")}]}
+    return problem(error.status_code, code, str(error.detail), fields, headers=headers)
+
+
+def _types(view: Any, name: str) -> str:
+    return ", ".join(str(kind.media_type) for kind in getattr(view, name, ()))
 
 
 def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:

@@ -41,11 +41,12 @@ def check_if_match(request: Request, instance: HasVersion) -> int:
     """Return the version that the asker edits from; raise when it is missing or not the current one."""
     header = request.headers.get("If-Match", "").strip()
     if not header:
-        raise PreconditionMissing()
+        raise PreconditionMissing(fields={"If-Match": [str(PreconditionMissing.default_detail)]})
     if header != "*" and etag_of(instance) not in [
         tag.strip().removeprefix("W/") for tag in header.split(",")
     ]:
-        raise PreconditionFailed(_("The current version is %(etag)s.") % {"etag": etag_of(instance)})
+        message = _("The current version is %(etag)s.") % {"etag": etag_of(instance)}
+        raise PreconditionFailed(message, fields={"If-Match": [message]})
     return instance.version
 
 

@@ -18,29 +18,44 @@ class BodyTooLarge(DomainError):
     status = 413
     default_code = "body_too_large"
 
+    def __init__(self, limit: int) -> None:
+        message = _("The body may have at most %(limit)s KB.") % {"limit": limit // 1024}
+        super().__init__(message, fields={"body": [message]})
+
 
 def read_limited(stream: IO[bytes], limit: int) -> bytes:
     """Return the whole body, or raise BodyTooLarge without reading more than `limit` + 1 bytes."""
     body = stream.read(limit + 1)
     if len(body) > limit:
-        raise BodyTooLarge(_("The body may have at most %(limit)s KB.") % {"limit": limit // 1024})
+        raise BodyTooLarge(limit)
     return body
 
 
+# More than any body of the API has; what is unknown is compared with what is known, key by key.
+MOST_KEYS = 200
+MOST_LEVELS = 20
+
+
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_KEYS:
+        message = _("An object may have at most %(most)s keys.") % {"most": MOST_KEYS}
+        raise InvalidInput(code="too_many_keys", fields={"body": [message]})
     seen: dict[str, Any] = {}
     for key, value in pairs:
         if key in seen:
-            raise InvalidInput(code="duplicate_key", fields={key: [_("This key is given twice.")]})
+            # Half of a surrogate pair could not be written into the answer.
+            name = key.encode("utf-8", "replace").decode()
+            raise InvalidInput(code="duplicate_key", fields={name: [_("This key is given twice.")]})
         seen[key] = value
     return seen
 
 
-def refuse_bad_values(value: Any, path: str = "") -> None:
+def refuse_bad_values(value: Any, path: str = "", level: int = 0) -> None:
     """Raise InvalidInput naming the field of a NUL, a lone surrogate, a NaN or an infinity in `value`.
 
     PostgreSQL refuses NUL and UTF-8 refuses surrogates; both would end as a 500 further in.
-    Python's reader of JSON lets NaN through, and 1e999 as infinity.
+    Python's reader of JSON lets NaN through, and 1e999 as infinity. What is nested deeper than any body of
+    the API is refused here, before something that recurses meets it.
     """
     if isinstance(value, float) and not isfinite(value):
         message = _("Give a finite number; NaN and infinity are none.")
@@ -49,13 +64,13 @@ def refuse_bad_values(value: Any, path: str = "") -> None:
         if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
             message = _("This text holds a character that cannot be stored (NUL or half of a pair).")
             raise InvalidInput(code="bad_text", fields={path or "body": [message]})
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            refuse_bad_values(key, path or "body")
-            refuse_bad_values(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            refuse_bad_values(item, f"{path}.{number}" if path else str(number))
+    elif isinstance(value, dict | list):
+        if level == MOST_LEVELS:
+            message = _("Nested more than %(most)s levels deep.") % {"most": MOST_LEVELS}
+            raise InvalidInput(code="too_deep", fields={path.split(".")[0]: [message]})
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            refuse_bad_values(key, path, level)
+            refuse_bad_values(item, f"{path}.{key}" if path else str(key), level + 1)
 
 
 class StrictJSONParser(BaseParser):
@@ -71,8 +86,24 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
-            value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique_pairs)
-            refuse_bad_values(value)
-        except (UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise InvalidInput(_("The body is not valid JSON."), code="invalid_json") from error
+            value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_unique_pairs)
+        except (ValueError, RecursionError) as error:
+            raise _no_json(_where(error)) from error
+        refuse_bad_values(value)
         return value
+
+
+def _no_json(where: str) -> InvalidInput:
+    return InvalidInput(_("The body is not valid JSON."), code="invalid_json", fields={"body": [where]})
+
+
+def _where(error: Exception) -> str:
+    """Return what is wrong with a body that is no JSON, and where."""
+    if isinstance(error, json.JSONDecodeError):
+        place = {"line": error.lineno, "column": error.colno}
+        return _("JSON breaks off or goes wrong at line %(line)s, column %(column)s.") % place
+    if isinstance(error, UnicodeDecodeError):
+        return _("JSON is sent as UTF-8; byte %(byte)s is not.") % {"byte": error.start + 1}
+    if isinstance(error, RecursionError):
+        return _("Nested more than %(most)s levels deep.") % {"most": MOST_LEVELS}
+    return _("A number in it has thousands of digits.")

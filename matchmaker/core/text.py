@@ -1,0 +1,23 @@
+"""Which characters a text may hold (layer: core)."""
+
+import unicodedata
+
+# Controls, overrides of writing direction, marks without width, line separators, no characters at all:
+# a name that holds one reads as another name, or as none.
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# They join emoji, and letters of some scripts.
+_JOINERS = "\u200c\u200d"
+
+
+def unseen_character(text: str, *, lines: bool = False) -> str:
+    """Return the first character that nobody can see, as `U+202E`, or nothing.
+
+    With `lines` it may hold line breaks and tabs.
+    """
+    for char in text:
+        if char in _JOINERS or (lines and char in "\n\r\t"):
+            continue
+        if unicodedata.category(char) in _UNSEEN or char in _BLANK:
+            return f"U+{ord(char):04X}"
+    return "" if text.strip(_JOINERS) or not text else f"U+{ord(text[0]):04X}"
