@@ -7,6 +7,8 @@ from functools import cached_property
 
 from django.utils.translation import get_language
 
+# A file of 5,000 rows may hold 15,000 unknown words; comparing each with all codes would take half a minute.
+MOST_COMPARED = 300
 KINDS = ("categories", "styles", "zones", "regions", "languages")
 
 
@@ -36,6 +38,7 @@ class Codes(Mapping[str, ReferenceItem]):
 
     def __init__(self, items: Iterable[ReferenceItem] = ()) -> None:
         self._items = {item.code: item for item in items}
+        self._near: dict[str, list[ReferenceItem]] = {}
 
     def __getitem__(self, code: str) -> ReferenceItem:
         return self._items[code]
@@ -65,8 +68,18 @@ class Codes(Mapping[str, ReferenceItem]):
         return self.by_spelling.get(text.strip().casefold())
 
     def near(self, text: str, count: int = 3) -> list[ReferenceItem]:
-        """The items whose code or name looks like `text`, nearest first."""
+        """The items whose code or name looks like `text`, nearest first; nothing after too many questions.
+
+        The book is made anew every minute, and with it the count.
+        """
         wanted = text.strip().casefold()
+        if wanted not in self._near:
+            if len(self._near) >= MOST_COMPARED:
+                return []
+            self._near[wanted] = self._compared(wanted)
+        return self._near[wanted][:count]
+
+    def _compared(self, wanted: str, count: int = 3) -> list[ReferenceItem]:
         found = get_close_matches(wanted, self.by_spelling, n=count * 2, cutoff=0.55)
         found += [name for name in self.by_spelling if wanted and (wanted in name or name in wanted)]
         items = {self.by_spelling[name].code: self.by_spelling[name] for name in found}

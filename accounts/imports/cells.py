@@ -20,6 +20,8 @@ Reader = Callable[[str, str, ReferenceBook], Any]
 
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(万|w|千|k)?\s*[^\d.]*", re.IGNORECASE)
 _MULTIPLES = {"万": 10_000, "w": 10_000, "千": 1000, "k": 1000}
+# Of a number with its unit.
+MOST_CHARACTERS = 60
 _LIST_BREAK = re.compile(r"[、|;,；，\n]+")
 _BAND = re.compile(r"(.+?)\s*(?:-|–|—|~|至|到)\s*(.+)")
 _HOURS = re.compile(r"(\d{1,2})(?::|点)?(\d{2})?\s*(?:-|–|—|~|至|到)\s*(\d{1,2})(?::|点)?(\d{2})?")
@@ -50,11 +52,10 @@ def _narrow(cell: str) -> str:
 
 def _decimal(cell: str, example: str) -> Decimal:
     clean = re.sub(r"(?<=\d),(?=\d{3})", "", _narrow(cell)).lstrip("¥￥ ")
-    found = _NUMBER.fullmatch(clean)
+    # A pattern with several gaps takes very long over a very long gap.
+    found = _NUMBER.fullmatch(clean) if len(clean) <= MOST_CHARACTERS else None
     try:
-        if not found:
-            raise InvalidOperation
-        if len(found[1]) > 24:
+        if not found or len(found[1]) > 24:
             raise InvalidOperation
         return Decimal(found[1]) * _MULTIPLES.get((found[2] or "").lower(), 1)
     except InvalidOperation as error:
@@ -94,7 +95,7 @@ def cents(cell: str, unit: str, book: ReferenceBook) -> int:
 
 def band(cell: str, unit: str, book: ReferenceBook) -> tuple[int, int]:
     """A price range: `59-129`, `¥59~¥129`."""
-    found = _BAND.fullmatch(_narrow(cell))
+    found = _BAND.fullmatch(_narrow(cell)) if len(cell) <= 2 * MOST_CHARACTERS else None
     if not found:
         raise Bad(_("“%(cell)s” is no price range; write it such as 59-129.") % {"cell": cell[:40]})
     return cents(found[1], unit, book), cents(found[2], unit, book)

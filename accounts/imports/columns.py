@@ -16,6 +16,9 @@ from accounts.imports.words import MODE_WORDS, PERMIT_WORDS, PLATFORM_WORDS
 from accounts.validation.fields import Bad, Problems
 from matchmaker.core.errors import InvalidInput
 
+# More than the longest text of a profile.
+MOST_CHARACTERS = 4000
+
 
 @dataclass(frozen=True)
 class Column:
@@ -205,6 +208,10 @@ def read_cells(
         if target is None or not text:
             continue
         column, unit = target
+        if len(text) > MOST_CHARACTERS:
+            words = {"most": MOST_CHARACTERS, "count": len(text)}
+            problems[column.field] = [_("Give at most %(most)s characters; there are %(count)s.") % words]
+            continue
         try:
             values[column.field] = column.read(text, unit, book)
         except Bad as bad:

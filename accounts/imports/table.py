@@ -15,6 +15,11 @@ from django.utils.translation import gettext as _
 from matchmaker.core.errors import InvalidInput
 
 SEPARATORS = ",\t;"
+# No table of ours has as many columns, or names one so long.
+MOST_COLUMNS = 200
+MOST_HEADER_CHARACTERS = 200
+# Empty rows and line breaks within cells count too.
+MOST_LINES_PER_ROW = 20
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,17 @@ def read_table(content: bytes, *, max_rows: int) -> Table:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
         raise _unreadable(_("This is a spreadsheet, not a CSV file. Save it as “CSV UTF-8” and send that."))
+    if content.count(b"\n") > MOST_LINES_PER_ROW * max_rows:
+        raise _unreadable(_("A file may have at most %(count)s rows; split this one.") % {"count": max_rows})
     encoding = guess_encoding(content)
     lines = _lines(content, encoding)
     header = next(lines, None)
     if header is None:
         raise _unreadable(_("The file is empty. Its first row names the columns."))
+    if len(header.cells) > MOST_COLUMNS or max(map(len, header.cells)) > MOST_HEADER_CHARACTERS:
+        raise _unreadable(_("The first row has more than %(most)s columns, or a name that is very long.") % {
+            "most": MOST_COLUMNS,
+        })  # fmt: skip
     if header.broken:
         raise _unreadable(_("The first row is neither UTF-8 nor GB18030."))
     rows: list[Line] = []
