@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import ReasonCode
-from matchmaker.core.errors import DomainError
+from matchmaker.core.errors import Conflict, DomainError
 
-# The page repeats every chosen row as a form field, and Django reads at most 1,000 of those.
-MOST_AT_ONCE = 500
+# The page repeats every chosen row in two form fields, and Django reads at most 1,000 of those.
+MOST_AT_ONCE = 400
 REFUSALS_TOLD = 10
 
 
@@ -93,8 +93,23 @@ def ask_and_decide(
     reason_code, note = form.answers()
     answer = decide_many(rows, reason_code, note) if decide_many else None
     if answer is None:
-        tell(request, decide_each(rows, decision, reason_code, note), total=len(rows))
+        changed = [row for row in rows if _is_changed(row, request)]
+        refused = [(row, _changed(row)) for row in changed]
+        refused += decide_each([row for row in rows if row not in changed], decision, reason_code, note)
+        tell(request, refused, total=len(rows))
     return answer
+
+
+def _is_changed(row: Any, request: HttpRequest) -> bool:
+    """Tell whether the row is another version than the one that the confirmation page showed."""
+    seen = request.POST.get(f"seen_{row.pk}")
+    return seen is not None and seen != str(getattr(row, "version", ""))
+
+
+def _changed(row: Any) -> DomainError:
+    return Conflict(
+        _("%(name)s changed meanwhile; look at it again.") % {"name": row}, code="changed_meanwhile"
+    )
 
 
 def _ask(

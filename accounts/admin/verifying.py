@@ -1,11 +1,13 @@
 """Verification of merchants and anchors: actions with a page that asks, and filters (layer: faces)."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -45,6 +47,20 @@ def refuse_party(actor: Any, party: Merchant | Anchor, reason_code: str, note: s
         refuse_merchants(actor=actor, merchants=[party], reason_code=reason_code, note=note)
     else:
         refuse_anchors(actor=actor, anchors=[party], reason_code=reason_code, note=note)
+
+
+def identities(parties: Sequence[Merchant | Anchor]) -> list[list[str]]:
+    """Return for each party the lines that the decision is about."""
+    return [[" · ".join(_identity(party))] for party in parties]
+
+
+def _identity(party: Merchant | Anchor) -> list[str]:
+    if isinstance(party, Merchant):
+        ends = party.licence_expires_on
+        licence = date_format(ends, "Y-m-d") if ends else _("no end date")
+        return [party.credit_code, f"{_('licence expires on')} {licence}"]
+    last4 = f"**** {party.id_last4}" if party.id_last4 else "–"
+    return [party.real_name or "–", f"{_('ID number')} {last4}", date_format(party.birth_date, "Y-m-d")]
 
 
 class VerificationFilter(admin.SimpleListFilter):
@@ -118,6 +134,7 @@ class VerifyingAdmin(ReadOnlyAdmin):
             title=_("Verify the identity of these parties"),
             button=_("Verify"),
             decide=partial(verify_party, request.user),
+            describe=identities,
             hint=_("They are shown to partners from now on, for six months at most."),
         )
         return ask_and_decide(self, request, queryset, decision)
@@ -129,6 +146,7 @@ class VerifyingAdmin(ReadOnlyAdmin):
             title=_("Refuse to verify these parties"),
             button=_("Refuse"),
             decide=partial(refuse_party, request.user),
+            describe=identities,
             tone="bad",
             purpose="refuse",
             needs_reason=True,

@@ -71,6 +71,18 @@ def test_of_many_the_refused_are_told_and_the_others_verified(staff: Client, tow
     assert "expired on" in messages[1] and "You act for this party" in messages[2]
 
 
+def test_an_identity_that_changed_after_the_page_was_shown_is_not_verified(staff: Client) -> None:
+    same, changed = pending(MerchantFactory), pending(MerchantFactory)
+    asked = send(staff, MERCHANTS, "verify", same, changed).content.decode()
+    assert changed.credit_code in asked and f'name="seen_{changed.pk}" value="1"' in asked
+    Merchant.objects.filter(pk=changed.pk).update(credit_code="91440101MA5CBA0000", version=2)
+    seen = {f"seen_{same.pk}": "1", f"seen_{changed.pk}": "1"}
+    response = send(staff, MERCHANTS, "verify", same, changed, confirmed="1", note="", **seen)
+    states = dict(Merchant.objects.values_list("pk", "verification"))
+    assert states == {same.pk: "verified", changed.pk: "pending"}
+    assert any("changed meanwhile" in text for text in told(response))
+
+
 def test_the_filter_shows_who_waits_and_who_lapsed(staff: Client) -> None:
     waiting = pending(AnchorFactory)
     lapsed = AnchorFactory.create(verified_until=town_today() - timedelta(days=1))
