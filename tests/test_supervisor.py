@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from matchmaker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Child, Fork, Supervisor
+from matchmaker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Child, Fork, Supervisor, die_with
 from tests.services import wait_until
 
 # Each child writes its pid to a line of the journal, then does what its role says.
@@ -70,7 +70,10 @@ def supervise(tmp_path: Path):
             "Supervisor(children, print).run()"
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", code, commands], stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-c", code, commands],
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with(os.getpid()),
         )
         started.append(process)
         wait_until(lambda: all(pids(journal, role) for role in roles))

@@ -13,11 +13,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from matchmaker.supervisor import die_with
 from tests.isolation import SERVICES
 from tests.services import free_port, wait_until
 from tests.test_supervisor import members
@@ -25,6 +26,7 @@ from tests.test_supervisor import members
 REPOSITORY = Path(__file__).resolve().parent.parent
 pytestmark = [
     pytest.mark.xdist_group("up"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
     pytest.mark.skipif(SERVICES, reason="the embedded default is what a newcomer gets"),
 ]
 
@@ -32,16 +34,35 @@ pytestmark = [
 class Town:
     """One `up` in a process group of its own, with its own `var` and a free port."""
 
-    def __init__(self, var: Path, *options: str, language: str = "C.UTF-8", **more) -> None:
-        self.port = more.pop("port", None) or free_port()
+    def __init__(
+        self,
+        var: Path,
+        *options: str,
+        language: str = "C.UTF-8",
+        port: int = 0,
+        limit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = var.with_suffix(f".{self.port}.log")
         env = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
         env |= {"MATCHMAKER_VAR_DIR": str(var), "LANG": language, "MATCHMAKER_BOOTSTRAP": "0"}
         command = [sys.executable, "manage.py", "up", "--port", str(self.port), *options]
+        die_with_the_tests = die_with(os.getpid())
+
+        def before() -> None:
+            die_with_the_tests()
+            limit()
+
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=REPOSITORY, env=env, stdout=log, stderr=log, start_new_session=True, **more
+                command,
+                cwd=REPOSITORY,
+                env=env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=before,
             )
 
     def said(self) -> str:
@@ -172,7 +193,7 @@ def test_a_full_disk(tmp_path):
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    with town(tmp_path / "var", "--no-demo", preexec_fn=no_room) as refused:
+    with town(tmp_path / "var", "--no-demo", limit=no_room) as refused:
         assert_one_line(refused, "No disk space")
 
 

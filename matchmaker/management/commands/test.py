@@ -50,6 +50,6 @@ def run_tests(arguments: list[str], with_services: bool) -> int:
 
 def _parallel(arguments: list[str]) -> list[str]:
     """One process per core for the whole suite; a chosen few tests start faster in one."""
-    chosen = any(not argument.startswith("-") for argument in arguments)
+    chosen = any("::" in argument or (settings.BASE_DIR / argument).exists() for argument in arguments)
     told = any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in arguments)
     return [] if chosen or told else ["-n", "auto", "--dist", "loadgroup"]
