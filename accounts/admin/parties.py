@@ -47,13 +47,18 @@ class MembershipInline(ReadOnlyInline):
 
 class VerificationInline(ReadOnlyInline):
     model = Verification
-    fields = ["created_at", "status", "verified_until", "reason_code", "note", "decided_by"]
-    readonly_fields = ["created_at"]
+    fields = ["created_at", "status", "verified_until", "reason", "note", "decided_by"]
+    readonly_fields = ["created_at", "reason"]
     show_change_link = False
     ordering = ["-pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("decided_by", "merchant", "anchor")
+        rows = super().get_queryset(request).select_related("decided_by", "merchant", "anchor")
+        return wording.with_reason_names(rows)
+
+    @admin.display(description=gettext_lazy("reason"))
+    def reason(self, row: Verification) -> str:
+        return wording.reason_of(row)
 
 
 class StallInline(ReadOnlyInline):

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import get_language, gettext_lazy, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.choices import CooperationMode, Platform
 from accounts.codes import Codes
+from accounts.models import ReasonCode
 from matchmaker.core.money import percent
 
 HOURS_A_DAY = 24
@@ -38,6 +40,18 @@ def joined(names: Iterable[object]) -> str:
 def names_of(codes: Codes, wanted: Iterable[str]) -> str:
     """Return the names of reference codes in the asker's language; a code that is unknown stands as it is."""
     return joined(codes[code].name if code in codes else code for code in wanted) or "–"
+
+
+def with_reason_names(rows: QuerySet) -> QuerySet:
+    """Return rows that have a `reason_code` with its name in the asker's language as `reason_name`."""
+    name = "name_zh" if (get_language() or "zh").startswith("zh") else "name_en"
+    reasons = ReasonCode.objects.filter(code=OuterRef("reason_code")).values(name)
+    return rows.annotate(reason_name=Subquery(reasons))
+
+
+def reason_of(row: Any) -> str:
+    """Return the reason of a row of `with_reason_names` in words."""
+    return row.reason_name or row.reason_code or "–"
 
 
 def labels_of(choices: Any, codes: Iterable[str]) -> str:

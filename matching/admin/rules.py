@@ -4,12 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.admin import wording
 from accounts.models import Category, ReasonCode
 from accounts.selectors import reference
 from matching.models import Exclusivity, PairRule
@@ -100,9 +101,7 @@ class PairRuleAdmin(RuleAdmin):
     actions = ["lift"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        name = "name_zh" if (get_language() or "zh").startswith("zh") else "name_en"
-        reasons = ReasonCode.objects.filter(code=OuterRef("reason_code")).values(name)
-        return super().get_queryset(request).annotate(reason_name=Subquery(reasons))
+        return wording.with_reason_names(super().get_queryset(request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -148,7 +147,7 @@ class PairRuleAdmin(RuleAdmin):
 
     @admin.display(description=gettext_lazy("reason"))
     def reason(self, rule: Any) -> str:
-        return rule.reason_name or rule.reason_code or "–"
+        return wording.reason_of(rule)
 
 
 class ExclusivityForm(forms.ModelForm):

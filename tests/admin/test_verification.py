@@ -56,6 +56,8 @@ def test_refusing_needs_a_reason_of_its_kind(staff: Client) -> None:
     party.refresh_from_db()
     assert party.verification == "refused"
     assert Verification.objects.get().reason_code == "refuse_name_mismatch"
+    page = staff.get(f"{MERCHANTS}{party.pk}/change/").content.decode()
+    assert "Name differs from the document" in page
 
 
 def test_of_many_the_refused_are_told_and_the_others_verified(staff: Client, town_staff: User) -> None:
