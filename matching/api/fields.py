@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.validation.fields import Bad
-from accounts.validation.values import rate
+from accounts.validation.values import MAX_CENTS, rate
 
 # What a bigint column holds; beyond it a query would fail instead of the field.
 BIGINT_MAX = 2**63 - 1
@@ -34,7 +34,7 @@ class CentsField(serializers.IntegerField):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("help_text", "Cents of CNY.")
-        super().__init__(min_value=0, max_value=BIGINT_MAX, **options)
+        super().__init__(min_value=0, max_value=MAX_CENTS, **options)
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})

@@ -1,5 +1,6 @@
 """Serializers that refuse what they do not know (layer: core)."""
 
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -29,13 +30,12 @@ class PlainTextField(serializers.CharField):
 
 
 class MomentField(serializers.DateTimeField):
-    """A time; near the ends of the calendar even a comparison of two would overflow."""
+    """A time; near the ends of the calendar a change of zone and even a comparison would overflow."""
 
-    def to_internal_value(self, value: Any) -> Any:
-        moment = super().to_internal_value(value)
-        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+    def enforce_timezone(self, value: datetime) -> Any:
+        if not FIRST_YEAR <= value.year <= LAST_YEAR:
             self.fail("overflow")
-        return moment
+        return super().enforce_timezone(value)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
