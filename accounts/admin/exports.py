@@ -51,7 +51,7 @@ class CsvExport(ExportMixin):
         data = super().get_export_data(file_format, request, queryset, **kwargs)
         # Lists hold personal data: who took one away, and when, is on record.
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=request.user,  # type: ignore[misc]
             content_type=ContentType.objects.get_for_model(self.model),  # type: ignore[attr-defined]
             object_repr=str(self.opts.verbose_name_plural)[:200],  # type: ignore[attr-defined]
             action_flag=CHANGE,
