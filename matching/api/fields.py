@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -41,8 +41,6 @@ class CentsField(serializers.IntegerField):
 class CommaField(serializers.Field[list[Any], Any, Any, Any]):
     """A list in a query parameter: `a,b,c`; each item checked by `child`."""
 
-    default_error_messages = {"too_many": _("At most %(most)s values.") % {"most": MOST_CODES}}
-
     def __init__(self, *, child: serializers.Field[Any, Any, Any, Any] | None = None, **options: Any) -> None:
         self.child = child or serializers.CharField(max_length=64)
         super().__init__(**options)
@@ -50,7 +48,7 @@ class CommaField(serializers.Field[list[Any], Any, Any, Any]):
     def to_internal_value(self, data: Any) -> list[Any]:
         items = [item.strip() for item in str(data).split(",") if item.strip()]
         if len(items) > MOST_CODES:
-            self.fail("too_many")
+            raise serializers.ValidationError(_("At most %(most)s values.") % {"most": MOST_CODES})
         return [self.child.run_validation(item) for item in dict.fromkeys(items)]
 
     def to_representation(self, value: Any) -> Any:
