@@ -4,7 +4,6 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,7 +30,8 @@ class JobSerializer(serializers.Serializer[Job]):
 class OneJob(APIView):
     """The progress of one job."""
 
-    permission_classes = [IsAuthenticated]
+    # Read by the default permissions; a string, for jobs lies below accounts.
+    required_scopes = {"GET": "profile:read"}
 
     @extend_schema(tags=["jobs"], responses=JobSerializer)
     def get(self, request: Request, job_id: UUID) -> Response:
