@@ -115,18 +115,19 @@ class Merchants:
 
 
 def merchants(address: str, rng: random.Random, wanted: int = 40) -> Merchants:
-    """Verified merchants' stalls with a list, and a token for their owners."""
+    """Stalls that others may see and that have a full list, with a token for their owners."""
     from django.utils import timezone
 
     from accounts.choices import Scope
     from accounts.models import Membership, Stall
     from accounts.services.access import issue_api_token
     from matching.models import RecommendationList
+    from matching.rules import own_reasons
 
     listed = RecommendationList.objects.filter(side="stall", superseded_at=None, floor_hundredths__gte=0)
-    stalls = list(Stall.objects.filter(pk__in=list(listed.values_list("subject_id", flat=True))))
-    chosen, made = rng.sample(stalls, min(wanted, len(stalls))), []
-    for stall in chosen:
+    stalls = Stall.objects.filter(pk__in=list(listed.values_list("subject_id", flat=True)))
+    shown, made = [stall for stall in stalls if not own_reasons(stall)], []
+    for stall in rng.sample(shown, min(wanted, len(shown))):
         user = Membership.objects.filter(merchant=stall.merchant_id).first().user
         expires_at, scopes = timezone.now() + timedelta(days=1), [scope.value for scope in Scope]
         try:

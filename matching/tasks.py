@@ -3,9 +3,18 @@
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
 from matching.services import decisions, recommendations
+from matching.snapshot.market import warm_market
+
+
+@worker_ready.connect
+def read_market_ahead(sender: Any = None, **_: Any) -> None:
+    """Let the first save after the start of a worker wait for the engine alone."""
+    if sender is not None and recommendations.QUEUE in sender.app.amqp.queues.consume_from:
+        warm_market()
 
 
 @handles("matching.refresh_party")

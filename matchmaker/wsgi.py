@@ -1,9 +1,22 @@
 """The entry point of gunicorn."""
 
 import os
+from typing import Any
 
+from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 
 application = get_wsgi_application()
+
+
+def read_market_ahead(**_: Any) -> None:
+    """After the first request of a process (a fork keeps no threads): filters then find the market read."""
+    from matching.snapshot.market import warm_market  # a first answer should not wait for numpy
+
+    request_finished.disconnect(read_market_ahead)
+    warm_market()
+
+
+request_finished.connect(read_market_ahead)

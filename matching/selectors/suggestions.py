@@ -31,8 +31,10 @@ from matchmaker.core.errors import DomainError, InvalidInput
 Party = Stall | Anchor
 SALT = "matching.cursor"
 MOST_RANKS = 500
-# A list that must be computed for the asker may take this long; then the next best source answers.
+# How long an asker waits for a process that has to read the market first; then the answer is "pending".
 BUDGET_SECONDS = 1.5
+# Without a filter the worker is at the same list already, and asking again soon finds it stored.
+PLAIN_BUDGET_SECONDS = 0.2
 
 
 class ListGone(DomainError):
@@ -181,9 +183,10 @@ def _of_row(row: RecommendationList) -> _List:
 def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _List | None:
     """Return the subject's best partners by the engine's exact retrieval, None before its first run.
 
-    Also None where the market of this process is still being read after `BUDGET_SECONDS`.
+    Also None where the market of this process is still being read when the budget is used up.
     """
-    side, market = asked.side, market_within(BUDGET_SECONDS)
+    side = asked.side
+    market = market_within(PLAIN_BUDGET_SECONDS if asked.is_plain else BUDGET_SECONDS)
     if market is None or market.side(side).parties.rows_of([asked.subject.pk])[0] < 0:
         return None
     lists = recommend(

@@ -26,15 +26,18 @@ from matching.models import EngineRun, RecommendationList
 from matching.packing import IDS, LIST_LENGTH, PackedList, pack
 from matching.snapshot.market import (
     Market,
+    adopt_market,
     changed_ids,
     current_market,
     exclusions_for,
+    keep_market,
     market_of,
     pack_model,
     read_snapshot,
     read_versions,
 )
 
+QUEUE = "compute"
 SEED = 621
 BLOCK = 1_000
 REMATCH_ABOVE = 200
@@ -62,14 +65,14 @@ def _request_party(side: str, party_id: int, actor: Any) -> Job:
         kind="matching.refresh_party",
         key=f"refresh:{side}:{party_id}",
         args={"side": side, "party_id": party_id},
-        queue="compute",
+        queue=QUEUE,
         requested_by=actor,
     )
 
 
 def request_rematch(*, actor: Any = None) -> Job:
     """Write the job that computes everybody's lists anew."""
-    return enqueue(kind="matching.rematch", key="rematch", args={}, queue="compute", requested_by=actor)
+    return enqueue(kind="matching.rematch", key="rematch", args={}, queue=QUEUE, requested_by=actor)
 
 
 # --- one party ---------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ def refresh_party(*, side: str, party_id: int) -> dict[str, Any]:
             kind="matching.patch_partners",
             key=f"patch:{side}:{party_id}",
             args={"side": side, "party_id": party_id},
-            queue="compute",
+            queue=QUEUE,
         )
     return {"stored": stored, "candidates": int(lists.reasons_counts[0, 0]) if len(lists) else 0}
 
@@ -184,8 +187,10 @@ def rematch_everybody(*, progress: Progress = _silent) -> dict[str, Any]:
     )
     market = market_of(run, model, snapshot, versions)
     stored, checksum = _store_everybody(market, progress)
+    keep_market(market)
     run.checksum, run.finished_at = checksum, timezone.now()
     run.save(update_fields=["checksum", "finished_at", "updated_at", "part_codes", "base_hundredths"])
+    adopt_market(market)
     _request_changed_since(market)
     return {"run": run.pk, "stored": stored, "checksum": checksum}
 

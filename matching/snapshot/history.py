@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,15 @@ def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
             i: row["reply"].total_seconds() / 3600 for i, row in by_party.items() if row["reply"] is not None
         },
     )
+
+
+def parties_active_since(moment: datetime) -> dict[str, set[int]]:
+    """Return by side whose matches or reactions changed after `moment`, and so whose history did."""
+    rows = [model.objects.filter(updated_at__gte=moment) for model in (Match, Reaction)]
+    return {
+        side: {party for row in rows for party in row.values_list(f"{side}_id", flat=True)}
+        for side in ("stall", "anchor")
+    }
 
 
 def loads(side: str, ids: Sequence[int] | None = None) -> Counts:

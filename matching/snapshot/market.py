@@ -5,14 +5,16 @@ what changed, so no clock, message or other process is needed to be up to date.
 """
 
 import io
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import F
 from numpy.typing import NDArray
 
@@ -21,14 +23,21 @@ from matching.engine.model import Encoded, Model
 from matching.engine.pipeline import encode
 from matching.engine.types import Exclusions, Parties, Snapshot
 from matching.models import EngineRun
+from matching.snapshot import kept
 from matching.snapshot.exclusions import read_exclusions
-from matching.snapshot.history import histories
+from matching.snapshot.history import histories, parties_active_since
 from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
 from matchmaker.core.weeks import town_today
 
+logger = logging.getLogger(__name__)
+
 SIDES = ("stall", "anchor")
-# So many parties are read well within a request.
-READ_AT_ONCE = 10_000
+# What encoding a changed party imports when it comes to it: a second that nobody should wait for.
+ENCODERS = "sklearn.feature_extraction.text"
+# So many parties are read in a moment; a market of more is kept in a file for the next process to start.
+READ_AT_ONCE = 1_000
+# Longer than any computation: what happened since a market was kept happened after this much before it.
+KEPT_MARGIN = timedelta(hours=1)
 _CHUNK = 500  # ids per query: SQLite and plans dislike longer lists
 
 Versions = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -90,15 +99,23 @@ def market_within(seconds: float) -> Market | None:
     run = current_run()
     if run is None or _current is not None or run.parties_fitted <= READ_AT_ONCE:
         return current_market()
-    worker = threading.Thread(target=_warm, daemon=True, name="market")
-    worker.start()
-    worker.join(seconds)
+    warm_market().join(seconds)
     return None if _current is None else current_market()
+
+
+def warm_market() -> threading.Thread:
+    """Read the market in a thread of its own, so that the first who needs it need not wait."""
+    thread = threading.Thread(target=_warm, daemon=True, name="market")
+    thread.start()
+    return thread
 
 
 def _warm() -> None:
     try:
+        import_module(ENCODERS)
         current_market()
+    except DatabaseError:  # no tables yet, or a server that is away: who needs the market reads it then
+        logger.warning("the market was not read ahead", exc_info=True)
     finally:
         connection.close()
 
@@ -141,18 +158,52 @@ def _aligned(versions: Versions, parties: Parties) -> Versions:
 
 
 def market_of(run: EngineRun, model: Model, snapshot: Snapshot, versions: Mapping[str, Versions]) -> Market:
-    """Return the market of a snapshot encoded with `model`, and keep it as this process's current one."""
-    global _current
-    market = Market(
+    """Return the market of a snapshot encoded with `model`."""
+    return Market(
         run, model, encode(model, snapshot.stalls), encode(model, snapshot.anchors), versions, town_today()
     )
+
+
+def adopt_market(market: Market) -> None:
+    """Make this the current market of the process; its run is finished."""
+    global _current
     with _lock:
         _current = market
-    return market
+
+
+def keep_market(market: Market) -> None:
+    """Leave the market for processes that start later today, unless its rows are read in a moment anyway."""
+    if len(market.stalls) + len(market.anchors) > READ_AT_ONCE:
+        sides = {side: (market.side(side), market.versions[side][1]) for side in SIDES}
+        kept.save(_kept_key(market.run, market.day), sides)
+
+
+def _kept_key(run: EngineRun, day: date) -> str:
+    """Name a run apart from one of another database that once stood here."""
+    return f"{day:%Y%m%d}-{run.pk}-{run.created_at.timestamp():.6f}"
 
 
 def _load(run: EngineRun) -> Market:
+    """Return the market as it is now: the kept one brought up to date, else read from all rows."""
     model = unpack_model(bytes(run.model))
+    market = _kept(run, model)
+    if market is None:
+        market = _read(run, model)
+        keep_market(market)
+    return market
+
+
+def _kept(run: EngineRun, model: Model) -> Market | None:
+    key = _kept_key(run, town_today())
+    saved_at, sides = kept.saved_at(key), kept.load(key, model)
+    if saved_at is None or sides is None:
+        return None
+    versions = {side: (encoded.parties.ids, numbers) for side, (encoded, numbers) in sides.items()}
+    market = Market(run, model, sides["stall"][0], sides["anchor"][0], versions, town_today())
+    return _refresh(market, parties_active_since(saved_at - KEPT_MARGIN))
+
+
+def _read(run: EngineRun, model: Model) -> Market:
     versions = {side: read_versions(side) for side in SIDES}
     stalls = read_stalls(model.vocabulary, past=histories("stall"))
     anchors = read_anchors(model.vocabulary, past=histories("anchor"))

@@ -1,0 +1,80 @@
+"""The encoded market as a file under `var/`, so that a starting process need not read every row.
+
+Plain arrays, no pickle, and no words: names and descriptions stay in the database, where erasure finds them.
+A file that is missing, broken or of another run or day is no loss: the rows are read instead.
+"""
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from matching.engine.errors import EngineError
+from matching.engine.model import Encoded, Model
+
+logger = logging.getLogger(__name__)
+
+Side = tuple[Encoded, NDArray[np.int64]]
+_WORDS = ("text_bytes", "text_offsets")
+
+
+def save(key: str, sides: Mapping[str, Side]) -> None:
+    """Keep both sides, encoded, with the version of each party; what was kept before goes."""
+    arrays: dict[str, Any] = {}
+    for name, (encoded, versions) in sides.items():
+        held = encoded.to_arrays() | {"versions": versions}
+        arrays |= {f"{name}.{column}": array for column, array in held.items() if column not in _WORDS}
+    draft = _folder() / f".{uuid.uuid4().hex}.npz"
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            np.savez(file, **arrays)
+        draft.replace(_path(key))
+    except OSError:  # no room is no reason to stop: the next start reads the rows
+        logger.warning("the market was not kept", exc_info=True)
+        draft.unlink(missing_ok=True)
+    for old in set(_folder().glob("market-*.npz")) - {_path(key)}:
+        old.unlink(missing_ok=True)
+
+
+def saved_at(key: str) -> datetime | None:
+    """Return when the market of `key` was kept, None where it was not."""
+    try:
+        return datetime.fromtimestamp(_path(key).stat().st_mtime, tz=UTC)
+    except OSError:
+        return None
+
+
+def load(key: str, model: Model) -> dict[str, Side] | None:
+    """Return what was saved under `key` with this very model, None where there is nothing usable."""
+    try:
+        with np.load(_path(key), allow_pickle=False) as arrays:
+            return {name: _side(name, arrays, model) for name in ("stall", "anchor")}
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, KeyError, EngineError, BadZipFile):
+        logger.warning("the kept market cannot be read", exc_info=True)
+        return None
+
+
+def _side(name: str, arrays: Mapping[str, Any], model: Model) -> Side:
+    prefix = f"{name}."
+    own = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
+    wordless = np.zeros(len(own["ids"]) + 1, dtype=np.int64)
+    own |= {"text_bytes": np.empty(0, dtype=np.uint8), "text_offsets": wordless}
+    return Encoded.from_arrays(own, model), own["versions"]
+
+
+def _folder() -> Path:
+    return Path(settings.VAR_DIR)
+
+
+def _path(key: str) -> Path:
+    return _folder() / f"market-{key}.npz"
