@@ -20,7 +20,7 @@ from matching.engine.candidates import PAIR_RULES, PARTY_RULES, RuleColumns
 from matching.engine.config import Config
 from matching.engine.types import Rule
 from matching.hours import closed_hours
-from matching.snapshot import parties_for_pairs
+from matching.snapshot import parties_for_pairs, parties_now
 from matching.terms import WantedSession
 from matchmaker.core.weeks import TOWN_ZONE, hours_between
 
@@ -87,9 +87,8 @@ def can_be_asked(side: str, partner: Stall | Anchor) -> bool:
 
 def own_reasons(party: Stall | Anchor) -> list[str]:
     """Return the codes of the rules that the party fails by itself; with any of them it cannot propose."""
-    is_stall = isinstance(party, Stall)
-    stalls, anchors, _none = parties_for_pairs([party.pk] if is_stall else [], [] if is_stall else [party.pk])
-    columns = RuleColumns.of(stalls if is_stall else anchors, Config())
+    side = Side.STALL if isinstance(party, Stall) else Side.ANCHOR
+    columns = RuleColumns.of(parties_now(side, [party.pk]), Config())
     return [rule.code for rule, fails in PARTY_RULES.items() if fails(columns).any()]
 
 

@@ -22,6 +22,11 @@ def parties_for_pairs(
 
     Their past is left out: no rule reads it.
     """
-    stalls = read_stalls(vocabulary(), stall_ids, past=PartyHistory(load_used=loads("stall", stall_ids)))
-    anchors = read_anchors(vocabulary(), anchor_ids, past=PartyHistory(load_used=loads("anchor", anchor_ids)))
+    stalls, anchors = parties_now("stall", stall_ids), parties_now("anchor", anchor_ids)
     return stalls, anchors, read_exclusions(stall_ids, anchor_ids)
+
+
+def parties_now(side: str, ids: Sequence[int]) -> Parties:
+    """Return these parties of one side, ids ascending, as of now and without their past."""
+    read = read_stalls if side == "stall" else read_anchors
+    return read(vocabulary(), ids, past=PartyHistory(load_used=loads(side, ids)))
