@@ -46,7 +46,9 @@ def propose_match(
     with transaction.atomic():
         crossed = _open_match(stall, anchor)
         if crossed is None:
-            _require_fit(stall, anchor, proposed_by=side)
+            # One open match per pair is the constraint's to keep: the rule would refuse a proposal that
+            # crosses one committed since the look above, instead of answering it.
+            _require_fit(stall, anchor, proposed_by=side, ignore=OWN_MATCH)
             _require_acceptable(terms, side, stall, anchor)
             try:
                 return _open(actor, Side(side), stall, anchor, terms, note)

@@ -117,7 +117,7 @@ def test_approving_and_rejecting_at_once(contenders):
     assert bool(AnchorHour.objects.count()) == (Match.objects.get().status == "approved")
 
 
-@pytest.mark.parametrize("round_number", range(5))
+@pytest.mark.parametrize("round_number", range(8))
 def test_two_proposals_that_cross_become_one_agreement(round_number):
     stall, anchor = make_stall(), make_anchor()
     wanted = terms()
