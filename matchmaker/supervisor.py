@@ -152,6 +152,11 @@ class Supervisor:
         self.children = children
         self.tell = tell
         self.signals = 0
+        self.failure = ""
+
+    def give_up(self, reason: str) -> None:
+        """Stop all, from another thread, for this reason."""
+        self.failure = reason
 
     def run(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Start all and watch them until SIGINT or SIGTERM; then stop all within ten seconds."""
@@ -162,7 +167,7 @@ class Supervisor:
             for child in self.children:
                 child.start()
             meanwhile()
-            while not self.signals:
+            while not self.signals and not self.failure:
                 self.look_after()
                 time.sleep(0.1)
         finally:

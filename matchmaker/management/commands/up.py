@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -44,25 +45,35 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         translation.activate(say("en", "zh-hans"))
+        demo = DemoTown(options["stalls"], options["anchors"])
         try:
             listener = listen(options["host"], options["port"])
-            demo = DemoTown(options["stalls"], options["anchors"])
-            self._prepare(demo, wanted=settings.EMBEDDED and not options["no_demo"])
-        except OSError as error:
-            sys.exit(explain_os_error(error))
-        except DatabaseError as error:
-            sys.exit(explain_database_error(error))
+            self._prepare(demo)
+            wanted = settings.EMBEDDED and not options["no_demo"] and is_empty()
+        except (OSError, DatabaseError) as error:
+            sys.exit(explain(error))
         except KeyboardInterrupt:
             sys.exit(130)
         connections.close_all()
         os.environ.update(ONE_BLAS_THREAD)
         supervisor = Supervisor(processes(listener, options["web_workers"]), self._tell)
         address = f"http://{options['host']}:{options['port']}"
-        welcome = threading.Thread(target=self._welcome, args=(address, demo), daemon=True)
-        supervisor.run(meanwhile=welcome.start)
+
+        def fill_and_welcome() -> None:
+            try:
+                self._fill(demo, wanted)
+                self._welcome(address, demo)
+            except (OSError, DatabaseError) as error:
+                supervisor.give_up(explain(error))
+
+        # Beside the supervisor: the demo town is loaded while web and workers are still starting.
+        beside = threading.Thread(target=fill_and_welcome, daemon=True)
+        supervisor.run(meanwhile=beside.start)
+        if supervisor.failure:
+            sys.exit(supervisor.failure)
         self._tell(say("Stopped.", "已停止。"))
 
-    def _prepare(self, demo: "DemoTown", wanted: bool) -> None:
+    def _prepare(self, demo: "DemoTown") -> None:
         compile_translations(settings.LOCALE_PATHS)
         if settings.EMBEDDED:
             demo.drop_half_loaded()
@@ -71,13 +82,15 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
         if not settings.EMBEDDED:
             call_command("collectstatic", verbosity=0, interactive=False)
-        if wanted and not get_user_model().objects.exists():
+
+    def _fill(self, demo: "DemoTown", wanted: bool) -> None:
+        translation.activate(say("en", "zh-hans"))  # of this thread
+        if wanted:
             self._tell(say("Loading the demo town …", "正在载入示范服装城 …"))
             demo.load()
 
     def _welcome(self, address: str, demo: "DemoTown") -> None:
-        """Runs beside the supervisor: waits for web, has the suggestions computed, prints where to look."""
-        translation.activate(say("en", "zh-hans"))
+        """Wait for web, have the suggestions computed, print where to look."""
         wait_until_answering(f"{address}/healthz")
         if demo.awaits_rematch():
             self._tell(say("Computing everybody's suggestions …", "正在计算所有推荐 …"))
@@ -101,11 +114,11 @@ class DemoTown:
         return self.marker.read_text(encoding="ascii") if self.marker.exists() else ""
 
     def drop_half_loaded(self) -> None:
-        """Nothing was served from a database whose loading was interrupted: begin again."""
+        """Nobody was shown the way to a town whose loading was interrupted: begin again."""
         if self._stage() == "loading":
             connections.close_all()
-            for name in ("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"):
-                (settings.VAR_DIR / name).unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{connection.settings_dict['NAME']}{suffix}").unlink(missing_ok=True)
             self.marker.unlink()
 
     def load(self) -> None:
@@ -142,14 +155,21 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def is_empty() -> bool:
+    """Whether nobody has ever signed up here."""
+    return not get_user_model().objects.exists()
+
+
 def has_pending_migrations() -> bool:
     """Whether the database lacks a migration; far cheaper than running `migrate` to find out."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def explain_database_error(error: DatabaseError) -> str:
-    """The one line for a database that cannot be used."""
+def explain(error: OSError | DatabaseError) -> str:
+    """The one line for a disk or a database that cannot be used."""
+    if isinstance(error, OSError):
+        return explain_os_error(error)
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "disk is full" in text or "disk I/O error" in text:
         return no_space_line(needed=200 * 2**20)
