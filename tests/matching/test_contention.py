@@ -1,5 +1,6 @@
 """Several hands at one barrier: exactly one gets the last of anything, on SQLite and PostgreSQL alike."""
 
+import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from tests.matching.market import (
     session,
     terms,
 )
+from tests.matching.test_bookings import check_counters
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -115,6 +117,37 @@ def test_approving_and_rejecting_at_once(contenders):
     assert [event.seq for event in events] == [1, 2, 3]
     assert [event.hash for event in events] == [hash_of(event, match) for event in events]
     assert bool(AnchorHour.objects.count()) == (Match.objects.get().status == "approved")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_crowd_leaves_counters_that_recount(seed):
+    """Few parties, many sessions in any order, rejections between: no deadlock, nothing lost or twice."""
+    rng = random.Random(seed)  # noqa: S311 (a seeded crowd, no secret)
+    stalls = [make_stall(hosts_at_once=2, weekly_capacity=4) for _ in range(3)]
+    anchors = [make_anchor(weekly_capacity=4) for _ in range(3)]
+    hours = [
+        session(day=0, hour=h, length=2, weeks=w, mode="mixed", places=2)
+        for w in (1, 2)
+        for h in (18, 19, 20)
+    ]
+    calls = []
+    for stall in stalls:
+        for anchor in anchors:
+            first = rng.choice(hours)
+            others = [h for h in hours if h.starts_at.date() != first.starts_at.date()]
+            match = proposed(stall, anchor, *rng.sample([first, rng.choice(others)], 2))
+            calls.append(accepting(match))
+    outcomes = at_once(*calls)
+    assert set(outcomes) <= {"ok", "hour_taken", "session_full", "capacity_full"} and outcomes["ok"]
+    check_counters()
+    agreed_now, staff = list(Match.objects.filter(status="agreed")), make_staff()
+    leaving = [
+        (lambda m=m: reject_match(actor=staff, match=m, reason_code="reject_other")) for m in agreed_now[::2]
+    ]
+    staying = [accepting(m) for m in Match.objects.filter(status="proposed").select_related("anchor")]
+    outcomes = at_once(*leaving, *staying)
+    assert outcomes["ok"] >= len(leaving)
+    check_counters()
 
 
 @pytest.mark.parametrize("round_number", range(8))
