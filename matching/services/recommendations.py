@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from jobs.models import Job
+from jobs.models import Job, JobState
 from jobs.services import enqueue
 from matching.engine.candidates import ruled_out
 from matching.engine.config import Config
@@ -73,6 +73,14 @@ def _request_party(side: str, party_id: int, actor: Any) -> Job:
 def request_rematch(*, actor: Any = None) -> Job:
     """Write the job that computes everybody's lists anew."""
     return enqueue(kind="matching.rematch", key="rematch", args={}, queue=QUEUE, requested_by=actor)
+
+
+def running_rematch() -> Job | None:
+    """Return the rematch that a worker is at, to be watched instead of asking for a second beside it.
+
+    Only for who has changed nothing: it ends with jobs for what changed since it began, but may be past that.
+    """
+    return Job.objects.filter(dedupe_key="rematch", state=JobState.RUNNING).order_by("pk").last()
 
 
 # --- one party ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from jobs.models import Job, JobState
 from jobs.registry import Run
-from matching.services import recommendations
+from matching.services.recommendations import rematch_everybody, request_rematch, running_rematch
 
 POLL_SECONDS = 0.2
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
@@ -39,9 +39,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(desc=_("Suggestions"), unit="", bar_format=BAR, total=1) as bar:
             if options["here"]:
-                result = recommendations.rematch_everybody(progress=BarRun(bar).progress)
+                result = rematch_everybody(progress=BarRun(bar).progress)
             else:
-                result = self._watch(recommendations.request_rematch(), bar, options["timeout"])
+                result = self._watch(running_rematch() or request_rematch(), bar, options["timeout"])
         self.stdout.write(_("%(stored)s lists stored, checksum %(checksum)s") % result)
 
     def _watch(self, job: Job, bar: Any, timeout: float) -> dict[str, Any]:
