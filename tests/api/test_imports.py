@@ -1,5 +1,6 @@
 """The two endpoints that take whole files."""
 
+import time
 from typing import Any
 
 import pytest
@@ -347,3 +348,81 @@ def test_what_is_imported_can_never_be_verified_by_the_file(api, staff_user, mer
 
     assert Anchor.objects.get().verification == "pending"
     assert Merchant.objects.get().version == 1
+
+
+# --- what must not keep the server busy, and what must not store by mistake ---------------------------
+
+
+def test_a_misspelt_dry_run_stores_nothing(api, merchant_user, merchant):
+    for query, field in (
+        ("dryrun=1", "dryrun"),
+        ("dry_run=1&dry_run=0", "dry_run"),
+        ("Dry_run=1", "Dry_run"),
+    ):
+        answer = send(api(merchant_user), table(*ROWS), query=f"?{query}")
+
+        assert answer.status_code == 400
+        assert list(answer.json()["fields"]) == [field]
+    assert not Stall.objects.exists()
+
+
+def test_of_two_files_neither_is_taken(api, merchant_user, merchant):
+    files = [SimpleUploadedFile(f"{n}.csv", table(row), "text/csv") for n, row in enumerate(ROWS)]
+    answer = api(merchant_user).post(STALLS, {"file": files}, format="multipart")
+
+    assert answer.status_code == 400
+    assert list(answer.json()["fields"]) == ["file"]
+    assert not Stall.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"abc", "multipart/form-data"),
+        (b"abc", "multipart/form-data; boundary=XX"),
+        (
+            b"".join(
+                b'--XX\r\nContent-Disposition: form-data; name="%d"\r\n\r\n1\r\n' % n for n in range(3000)
+            ),
+            "multipart/form-data; boundary=XX",
+        ),
+    ],
+)
+def test_a_form_that_is_none_is_told_what_is_wanted(api, merchant_user, merchant, content, content_type):
+    answer = api(merchant_user).generic("POST", STALLS, content, content_type=content_type)
+
+    assert answer.status_code == 400
+    assert "Send one file" in answer.json()["fields"]["file"][0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        table("1", header=",".join(f"最低价{n}" for n in range(50_000))),
+        table("1", header="档口名" + "(" * 100_000),
+        table(*[""] * 200_000),
+        table(*ROWS).decode().encode("gb18030") + b"\x81\n" * 200_000,
+        table(*[ROWS[0].replace("A-12", str(n)).replace("连衣裙", f"连衣群{n}") for n in range(3000)]),
+        table(ROWS[0].replace("59", "5" + " " * 100_000 + "9")),
+        table(ROWS[0].replace("59", "59-" + " " * 100_000 + "!")),
+        table(ROWS[0].replace("花样年华", "x" * 130_000)),
+    ],
+    ids=[
+        "columns",
+        "long header",
+        "empty rows",
+        "bad bytes",
+        "unknown words",
+        "gap",
+        "gap in a band",
+        "cell",
+    ],
+)
+def test_no_file_keeps_the_server_busy(api, merchant_user, merchant, content):
+    started_at = time.process_time()
+    answer = send(api(merchant_user), content)
+
+    assert answer.status_code == 400
+    assert answer.json()["fields"]
+    assert time.process_time() - started_at < 5
+    assert not Stall.objects.exists()
