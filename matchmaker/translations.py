@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import polib
+from django.utils.translation.reloader import translation_file_changed
 
 
 def compile_translations(folders: Iterable[Path | str]) -> list[Path]:
@@ -16,5 +17,7 @@ def compile_translations(folders: Iterable[Path | str]) -> list[Path]:
         draft = target.with_suffix(".mo.draft")
         polib.pofile(str(source)).save_as_mofile(str(draft))
         draft.replace(target)
+        # This process may have looked for the catalogue before it was there, and its children inherit that.
+        translation_file_changed(sender=None, file_path=target)
         written.append(target)
     return written
