@@ -4,6 +4,7 @@ Needs GNU gettext (xgettext), unlike the product itself. `--write` brings the ne
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import polib
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CATALOGUE = Path("locale/zh_Hans/LC_MESSAGES/django.po")
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}")
 SOURCES = ("matchmaker", "jobs", "accounts", "matching", "seeds", "templates")
 
 
@@ -23,7 +25,7 @@ def main() -> int:
     if "--write" in sys.argv:
         write(wanted)
     present = polib.pofile(str(BASE_DIR / CATALOGUE))
-    problems = [*missing(wanted, present), *left_over(wanted, present)]
+    problems = [*missing(wanted, present), *left_over(wanted, present), *unlike(present)]
     print("\n".join(problems) or f"{len(wanted)} texts, all translated.")
     return 1 if problems else 0
 
@@ -62,11 +64,22 @@ def left_over(wanted: polib.POFile, present: polib.POFile) -> list[str]:
     return [f"left over: {entry.msgid!r}" for entry in present if _key(entry) not in used]
 
 
+def unlike(present: polib.POFile) -> list[str]:
+    """One line for each translation that would be filled in with other values than its text."""
+    return [
+        f"other placeholders: {entry.msgid!r}"
+        for entry in present
+        for text in filter(None, [entry.msgstr, *entry.msgstr_plural.values()])
+        if set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(entry.msgid))
+    ]
+
+
 def write(wanted: polib.POFile) -> None:
     """Add what is new without a translation, drop what is gone, keep the rest as it is."""
     path = BASE_DIR / CATALOGUE
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = {_key(entry): entry for entry in (polib.pofile(str(path)) if path.exists() else [])}
+    before = polib.pofile(str(path)) if path.exists() else wanted
+    kept = {_key(entry): entry for entry in before}
     for entry in wanted:
         known = kept.get(_key(entry))
         if known is not None:
@@ -74,6 +87,7 @@ def write(wanted: polib.POFile) -> None:
         # Line numbers would make every change of a source a change of the catalogue.
         entry.occurrences = sorted({(file, "") for file, _line in entry.occurrences})
         entry.flags = [flag for flag in entry.flags if flag != "fuzzy"]
+    wanted.header, wanted.metadata = before.header, before.metadata
     wanted.metadata |= {"Language": "zh_Hans", "Plural-Forms": "nplurals=1; plural=0;"}
     wanted.metadata.pop("POT-Creation-Date", None)
     wanted.metadata_is_fuzzy = False
