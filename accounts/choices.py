@@ -3,7 +3,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-
 # The group whose permissions let the town's employees verify and approve; shown as 运营.
 TOWN_STAFF = "town staff"
 

@@ -105,8 +105,20 @@ class Merchants:
             time.sleep(POLL_SECONDS)
 
     def _like(self, stall: dict[str, Any]) -> dict[str, Any]:
-        kept = ("zone", "categories", "styles", "price_min_cents", "price_max_cents", "commission_rate",
-                "restock_days", "stock_depth", "cooperation_modes", "languages", "platforms", "availability")
+        kept = (
+            "zone",
+            "categories",
+            "styles",
+            "price_min_cents",
+            "price_max_cents",
+            "commission_rate",
+            "restock_days",
+            "stock_depth",
+            "cooperation_modes",
+            "languages",
+            "platforms",
+            "availability",
+        )
         place = {"name": f"新铺 {self.number}", "floor": 1, "number": f"N{self.number:05}", "moq": 2}
         return {name: stall[name] for name in kept if stall.get(name) is not None} | place
 

@@ -53,7 +53,11 @@ def implicit(left: Vectors, right: Vectors, k: int) -> None:
 
 _PACKAGES = {"faiss_flat": "faiss", "implicit": "implicit"}
 _PEERS: tuple[Callable[[Vectors, Vectors, int], None], ...] = (
-    gemm, faiss_flat, implicit, sklearn_argkmin, sklearn_brute,
+    gemm,
+    faiss_flat,
+    implicit,
+    sklearn_argkmin,
+    sklearn_brute,
 )
 
 

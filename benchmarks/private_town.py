@@ -35,7 +35,10 @@ class Town:
         start = time.perf_counter()
         subprocess.run(  # noqa: S603 (the command is ours)
             [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=self.environment, cwd=ROOT, check=True, stdout=sys.stderr,
+            env=self.environment,
+            cwd=ROOT,
+            check=True,
+            stdout=sys.stderr,
         )
         return time.perf_counter() - start
 

@@ -19,9 +19,30 @@ from matching.engine.types import (
 
 _DEPARTMENTS = 8
 _WORDS = (
-    "连衣裙", "针织衫", "牛仔裤", "羽绒服", "汉服", "童装", "衬衫", "半身裙", "西装", "卫衣", "真丝", "棉麻",
-    "工厂直供", "当天发货", "小单快返", "韩版", "国风", "通勤", "大码",
-    "显瘦", "亲子装", "源头好货", "尾货", "设计师款",
+    "连衣裙",
+    "针织衫",
+    "牛仔裤",
+    "羽绒服",
+    "汉服",
+    "童装",
+    "衬衫",
+    "半身裙",
+    "西装",
+    "卫衣",
+    "真丝",
+    "棉麻",
+    "工厂直供",
+    "当天发货",
+    "小单快返",
+    "韩版",
+    "国风",
+    "通勤",
+    "大码",
+    "显瘦",
+    "亲子装",
+    "源头好货",
+    "尾货",
+    "设计师款",
 )
 
 
@@ -117,24 +138,33 @@ def make_town(stalls: int, anchors: int, seed: int = 0) -> Snapshot:
     """A town of this size; ten exclusions a stall."""
     rng, words = np.random.default_rng(seed), vocabulary()
     stall_table = Parties.build(
-        Side.STALL, words, np.arange(1, stalls + 1), **_common(rng, stalls),
-        moq=rng.integers(1, 100, stalls), stock_depth=_unknown(rng, rng.integers(50, 3000, stalls)),
+        Side.STALL,
+        words,
+        np.arange(1, stalls + 1),
+        **_common(rng, stalls),
+        moq=rng.integers(1, 100, stalls),
+        stock_depth=_unknown(rng, rng.integers(50, 3000, stalls)),
         followers_wanted_min=_unknown(rng, rng.choice([0, 1e3, 1e4, 1e5], stalls), 0.5),
         licence_valid=rng.random(stalls) < 0.98,
         streaming_permit=rng.choice([0, 1, 2], stalls, p=[0.85, 0.1, 0.05]),
     )
     anchor_table = Parties.build(
-        Side.ANCHOR, words, np.arange(1, anchors + 1), **_common(rng, anchors),
+        Side.ANCHOR,
+        words,
+        np.arange(1, anchors + 1),
+        **_common(rng, anchors),
         moq=_unknown(rng, rng.integers(20, 300, anchors), 0.3),
         stock_depth=_unknown(rng, rng.integers(10, 500, anchors), 0.3),
         commission_is_must=rng.random(anchors) < 0.2,
         average_viewers=_unknown(rng, np.exp(rng.normal(5.5, 1.5, anchors))),
         followers=np.exp(rng.normal(9.5, 2.0, anchors)),
-        on_site=rng.random(anchors) < 0.7, of_age=rng.random(anchors) < 0.99,
+        on_site=rng.random(anchors) < 0.7,
+        of_age=rng.random(anchors) < 0.99,
     )
     pairs = 10 * stalls
     exclusions = Exclusions(
-        rng.integers(1, stalls + 1, pairs), rng.integers(1, anchors + 1, pairs),
+        rng.integers(1, stalls + 1, pairs),
+        rng.integers(1, anchors + 1, pairs),
         rng.choice([Rule.PASSED, Rule.DECLINED, Rule.NEVER, Rule.OPEN_MATCH], pairs).astype(np.uint8),
     )
     return Snapshot(words, stall_table, anchor_table, exclusions, "2026-01-01T00:00:00Z")

@@ -68,7 +68,7 @@ def _stages(
     def whole(side: Side) -> Recommendations:
         return pipeline.recommend(model, stalls, anchors, snapshot.exclusions, side=side, k=K)
 
-    one = stalls.parties.ids[: 1]
+    one = stalls.parties.ids[:1]
     jobs: dict[str, Callable[[], object]] = {
         "mask": lambda: mask(stalls, anchors),
         "score_topk_stalls": lambda: topk(Side.STALL),
@@ -108,11 +108,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     peers = {name: middle.get(name) for name in available()}
     own = {name: value for name, value in middle.items() if name not in peers}
     return {
-        "stalls": arguments.stalls, "anchors": arguments.anchors, "width": int(stalls.vectors.shape[1]),
+        "stalls": arguments.stalls,
+        "anchors": arguments.anchors,
+        "width": int(stalls.vectors.shape[1]),
         "repeats": arguments.repeats,
         "seconds": {
-            **own, "market": None,
-            "store": store and round(store, 4), "read_page": page and round(page, 6),
+            **own,
+            "market": None,
+            "store": store and round(store, 4),
+            "read_page": page and round(page, 6),
         },
         "peers": peers,
         "spread": spreads(seconds),

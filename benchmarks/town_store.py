@@ -34,7 +34,9 @@ def _set_up(folder: str) -> None:
 def _block_of(lists: Recommendations, rows: slice) -> Recommendations:
     arrays = ("subject_ids", "partner_ids", "scores", "parts", "confidence", "reasons_counts")
     return Recommendations(
-        side=lists.side, base=lists.base, part_codes=lists.part_codes,
+        side=lists.side,
+        base=lists.base,
+        part_codes=lists.part_codes,
         **{name: getattr(lists, name)[rows] for name in arrays},
     )
 
@@ -67,7 +69,9 @@ def store_and_read(
             start = time.perf_counter()
             row = RecommendationList.objects.get(side="stall", subject_id=subject, superseded_at=None)
             entries = unpack(
-                partner_ids=bytes(row.partner_ids), scores=bytes(row.scores), parts=bytes(row.parts),
+                partner_ids=bytes(row.partner_ids),
+                scores=bytes(row.scores),
+                parts=bytes(row.parts),
                 confidences=bytes(row.confidences),
             )
             list(zip(entries.partner_ids[:PAGE].tolist(), entries.parts[:PAGE].tolist(), strict=True))

@@ -175,7 +175,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         # Over twice the hard time limit, or a slow task is delivered again while it still runs.
         "visibility_timeout": 1800,
         # Without these two a killed worker's messages came back only after 100 s.

@@ -5,6 +5,8 @@ services: a party is read, versioned and kept in history as one row, and a snaps
 (docs/decisions/0002-codes-on-the-row.md).
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -19,7 +21,7 @@ from matchmaker.core.models import Public, TimeStamped, Versioned
 SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
-def rate_field(label: str, **options: object) -> models.DecimalField:
+def rate_field(label: Any, **options: object) -> models.DecimalField:
     """Return a column for a share in [0, 1]."""
     return models.DecimalField(label, max_digits=5, decimal_places=4, validators=SHARE, **options)  # type: ignore[arg-type]
 

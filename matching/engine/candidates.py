@@ -31,8 +31,17 @@ from matching.engine.types import (
 Codes = NDArray[np.uint8]
 _WORDS = 3  # 64-bit words that hold the 168 hours of a week
 _PLAIN = (
-    "archived", "verified", "licence_valid", "of_age", "streaming_permit", "commission_rate",
-    "commission_is_must", "price_low_cents", "price_high_cents", "moq", "stock_depth",
+    "archived",
+    "verified",
+    "licence_valid",
+    "of_age",
+    "streaming_permit",
+    "commission_rate",
+    "commission_is_must",
+    "price_low_cents",
+    "price_high_cents",
+    "moq",
+    "stock_depth",
 )
 
 
@@ -156,7 +165,12 @@ PARTY_RULES: dict[Rule, Callable[[RuleColumns], BoolArray]] = {
 # An unverified party sees its own list but is shown to nobody.
 PARTNER_ONLY = frozenset({Rule.UNVERIFIED})
 LISTED_RULES = (
-    Rule.OPEN_MATCH, Rule.BLOCKED, Rule.FORBIDDEN, Rule.NEVER, Rule.PASSED, Rule.DECLINED,
+    Rule.OPEN_MATCH,
+    Rule.BLOCKED,
+    Rule.FORBIDDEN,
+    Rule.NEVER,
+    Rule.PASSED,
+    Rule.DECLINED,
     Rule.EXCLUSIVE_ELSEWHERE,
 )
 PAIR_RULES: dict[Rule, Callable[[RuleColumns, RuleColumns], BoolArray]] = {
@@ -202,7 +216,11 @@ def pair_codes(codes: Codes, stalls: RuleColumns, anchors: RuleColumns) -> Codes
 
 
 def ruled_out(
-    stalls: Parties, anchors: Parties, exclusions: Exclusions, *, subject: Side | None,
+    stalls: Parties,
+    anchors: Parties,
+    exclusions: Exclusions,
+    *,
+    subject: Side | None,
     config: Config | None = None,
 ) -> Codes:
     """uint8 [stalls, anchors]: 0 where the pair is a candidate, else the first `Rule` against it.

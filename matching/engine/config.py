@@ -57,66 +57,126 @@ class Config:
     weight_stock: float = _weight(0.01, "stock depth against the pieces needed", _ASSUMED)
 
     slope: float = _setting(
-        4.0, "logits that the weighted features span from all worst to all best", unit="logit",
-        low=0.5, high=8.0, source="prior of the design",
+        4.0,
+        "logits that the weighted features span from all worst to all best",
+        unit="logit",
+        low=0.5,
+        high=8.0,
+        source="prior of the design",
     )
     mean_stall_accepts: float = _setting(
-        0.35, "share of average candidates that a stall would accept", unit="probability",
-        low=0.01, high=0.99, source="staff's estimate",
+        0.35,
+        "share of average candidates that a stall would accept",
+        unit="probability",
+        low=0.01,
+        high=0.99,
+        source="staff's estimate",
     )
     mean_anchor_accepts: float = _setting(
-        0.30, "share of average candidates that an anchor would accept", unit="probability",
-        low=0.01, high=0.99, source="staff's estimate",
+        0.30,
+        "share of average candidates that an anchor would accept",
+        unit="probability",
+        low=0.01,
+        high=0.99,
+        source="staff's estimate",
     )
     mean_fulfilment: float = _setting(
-        0.85, "completed of accepted before any history", unit="probability",
-        low=0.01, high=0.99, source="staff's estimate",
+        0.85,
+        "completed of accepted before any history",
+        unit="probability",
+        low=0.01,
+        high=0.99,
+        source="staff's estimate",
     )
     fulfilment_worth: float = _setting(
-        8.0, "acceptances that the mean fulfilment is worth against a party's own", unit="acceptances",
-        low=0.5, high=1000.0, source=_ASSUMED,
+        8.0,
+        "acceptances that the mean fulfilment is worth against a party's own",
+        unit="acceptances",
+        low=0.5,
+        high=1000.0,
+        source=_ASSUMED,
     )
     decisions_worth: float = _setting(
-        12.0, "decisions that the mean accept rate is worth against a party's own", unit="decisions",
-        low=0.5, high=1000.0, source=_ASSUMED,
+        12.0,
+        "decisions that the mean accept rate is worth against a party's own",
+        unit="decisions",
+        low=0.5,
+        high=1000.0,
+        source=_ASSUMED,
     )
     confidence_worth: float = _setting(
-        20.0, "events of a party at which history counts as much as the prior", unit="events",
-        low=0.5, high=10_000.0, source=_ASSUMED,
+        20.0,
+        "events of a party at which history counts as much as the prior",
+        unit="events",
+        low=0.5,
+        high=10_000.0,
+        source=_ASSUMED,
     )
 
     commission_width: float = _setting(
-        0.10, "commission gap at which the feature reaches 0 or 1", unit="rate",
-        low=0.005, high=1.0, source=_ASSUMED,
+        0.10,
+        "commission gap at which the feature reaches 0 or 1",
+        unit="rate",
+        low=0.005,
+        high=1.0,
+        source=_ASSUMED,
     )
     slot_fee_width: float = _setting(
-        3.0, "ratio of slot fees (plus CNY 1) at which the feature reaches 0 or 1", unit="ratio",
-        low=1.05, high=100.0, source=_ASSUMED,
+        3.0,
+        "ratio of slot fees (plus CNY 1) at which the feature reaches 0 or 1",
+        unit="ratio",
+        low=1.05,
+        high=100.0,
+        source=_ASSUMED,
     )
     amount_width: float = _setting(
-        4.0, "ratio of MOQ, stock, restock days or followers at which the feature reaches 0 or 1",
-        unit="ratio", low=1.05, high=1000.0, source=_ASSUMED,
+        4.0,
+        "ratio of MOQ, stock, restock days or followers at which the feature reaches 0 or 1",
+        unit="ratio",
+        low=1.05,
+        high=1000.0,
+        source=_ASSUMED,
     )
     return_width: float = _setting(
-        0.15, "return rate gap at which the feature reaches 0 or 1", unit="rate",
-        low=0.005, high=1.0, source=_ASSUMED,
+        0.15,
+        "return rate gap at which the feature reaches 0 or 1",
+        unit="rate",
+        low=0.005,
+        high=1.0,
+        source=_ASSUMED,
     )
     reply_limit_hours: float = _setting(
-        72.0, "reply time that is worth nothing; a proposal expires then", unit="hours",
-        low=1.0, high=1000.0, source="state table",
+        72.0,
+        "reply time that is worth nothing; a proposal expires then",
+        unit="hours",
+        low=1.0,
+        high=1000.0,
+        source="state table",
     )
     reach_full_viewers: float = _setting(
-        10_000.0, "average viewers that are worth everything", unit="viewers",
-        low=10.0, high=1e7, source=_ASSUMED,
+        10_000.0,
+        "average viewers that are worth everything",
+        unit="viewers",
+        low=10.0,
+        high=1e7,
+        source=_ASSUMED,
     )
 
     session_hours: int = _setting(
-        2, "length of a session for which both must be free", unit="hours", low=1, high=12,
+        2,
+        "length of a session for which both must be free",
+        unit="hours",
+        low=1,
+        high=12,
         source="town rule",
     )
     price_tolerance: float = _setting(
-        1.25, "factor by which disjoint price bands may miss each other", unit="ratio",
-        low=1.0, high=10.0, source=_ASSUMED,
+        1.25,
+        "factor by which disjoint price bands may miss each other",
+        unit="ratio",
+        low=1.0,
+        high=10.0,
+        source=_ASSUMED,
     )
 
     text_dimensions: int = _setting(
@@ -126,11 +186,19 @@ class Config:
         12, "log2 of the hash table of character n-grams", unit="bits", low=8, high=18, source=_ASSUMED
     )
     fit_sample: int = _setting(
-        4000, "texts that the text block is fitted on", unit="parties", low=50, high=1_000_000,
+        4000,
+        "texts that the text block is fitted on",
+        unit="parties",
+        low=50,
+        high=1_000_000,
         source="measured: more changes little and costs time",
     )
     base_sample: int = _setting(
-        20_000, "pairs whose mean features are the base pair", unit="pairs", low=100, high=10_000_000,
+        20_000,
+        "pairs whose mean features are the base pair",
+        unit="pairs",
+        low=100,
+        high=10_000_000,
         source="standard error of a mean feature below .003",
     )
 
@@ -149,7 +217,15 @@ class Config:
 
 
 SHARED_WEIGHTS = (
-    "category", "style", "price", "audience", "region", "platform", "language", "hours", "text",
+    "category",
+    "style",
+    "price",
+    "audience",
+    "region",
+    "platform",
+    "language",
+    "hours",
+    "text",
 )
 
 

@@ -200,7 +200,11 @@ def _ngrams(texts: Sequence[str], buckets: int) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(
-        analyzer="char", ngram_range=(2, 4), n_features=buckets, alternate_sign=False, norm=None,
+        analyzer="char",
+        ngram_range=(2, 4),
+        n_features=buckets,
+        alternate_sign=False,
+        norm=None,
         dtype=np.float32,
     )
     return vectorizer.transform(texts)
@@ -266,10 +270,16 @@ def fit_encoder(
         raise EngineError("vocabulary: other categories or styles than the parties have")
     idf_text, components = _fit_text((*stalls.text, *anchors.text), config, seed)
     widths = {
-        "category": category_tree.shape[1], "style": styles.shape[1], "price": PRICE_BINS,
-        "audience_age": stalls.audience_age.shape[1], "audience_gender": 2, "audience_city_tier": 5,
-        "region": region_tree.shape[1], "platform": len(vocabulary.platforms),
-        "language": len(vocabulary.languages), "hours": HOURS_A_WEEK // _HOURS_A_BLOCK,
+        "category": category_tree.shape[1],
+        "style": styles.shape[1],
+        "price": PRICE_BINS,
+        "audience_age": stalls.audience_age.shape[1],
+        "audience_gender": 2,
+        "audience_city_tier": 5,
+        "region": region_tree.shape[1],
+        "platform": len(vocabulary.platforms),
+        "language": len(vocabulary.languages),
+        "hours": HOURS_A_WEEK // _HOURS_A_BLOCK,
         "text": config.text_dimensions + 1,
     }
     return Encoder(

@@ -137,8 +137,7 @@ def explain(
 ) -> PairExplanations:
     """Everything that staff see about these pairs, by direction."""
     chunks = [
-        explain_chunk(model, stalls, anchors, rows[at], columns[at])
-        for at in spans(len(rows), PAIRS_AT_ONCE)
+        explain_chunk(model, stalls, anchors, rows[at], columns[at]) for at in spans(len(rows), PAIRS_AT_ONCE)
     ] or [explain_chunk(model, stalls, anchors, rows, columns)]
     scores = np.concatenate([chunk.scores for chunk in chunks])
     parts = np.concatenate([chunk.parts for chunk in chunks], axis=2)

@@ -56,7 +56,7 @@ class Model:
         about = json.loads(str(arrays["about"]))
         words = {key: tuple(value) for key, value in about["vocabulary"].items()}
         prefix = "encoder."
-        state = {name[len(prefix):]: a for name, a in arrays.items() if name.startswith(prefix)}
+        state = {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
         return cls(
             config=config_from(about["config"]),
             vocabulary=Vocabulary(**words),
@@ -129,7 +129,9 @@ class Encoded:
 
     def to_arrays(self) -> Arrays:
         return {
-            **self.parties.to_arrays(), "vectors": self.vectors, "model_digest": np.array(self.model_digest)
+            **self.parties.to_arrays(),
+            "vectors": self.vectors,
+            "model_digest": np.array(self.model_digest),
         }
 
     @classmethod

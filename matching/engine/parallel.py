@@ -54,7 +54,8 @@ def spans(total: int, step: int) -> list[slice]:
 
 
 def run_blocks(
-    work: Callable[[_Block], None], blocks: Sequence[_Block],
+    work: Callable[[_Block], None],
+    blocks: Sequence[_Block],
     done: Callable[[int], None] | None = None,
 ) -> None:
     """Work on every block; `done` is told the number of finished blocks, from the calling thread."""

@@ -91,9 +91,17 @@ def encode(model: Model, parties: Parties) -> Encoded:
 
 
 def recommend(
-    model: Model, stalls: Encoded, anchors: Encoded, exclusions: Exclusions, *, side: Side,
-    subjects: Sequence[int] | IntArray | None = None, k: int = 50, allowed: BoolArray | None = None,
-    without_ids: Sequence[int] | IntArray | None = None, progress: Progress | None = None,
+    model: Model,
+    stalls: Encoded,
+    anchors: Encoded,
+    exclusions: Exclusions,
+    *,
+    side: Side,
+    subjects: Sequence[int] | IntArray | None = None,
+    k: int = 50,
+    allowed: BoolArray | None = None,
+    without_ids: Sequence[int] | IntArray | None = None,
+    progress: Progress | None = None,
 ) -> Recommendations:
     """The best k partners of the subjects (ids; None for the whole side), each with its parts.
 

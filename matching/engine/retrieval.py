@@ -82,7 +82,11 @@ class _Market:
 
 
 def top_k(
-    model: Model, stalls: Encoded, anchors: Encoded, exclusions: Exclusions, query: Query,
+    model: Model,
+    stalls: Encoded,
+    anchors: Encoded,
+    exclusions: Exclusions,
+    query: Query,
     progress: Progress | None = None,
 ) -> Ranked:
     """The exact best k partners of each subject; `progress` is told subjects done and in all."""
@@ -124,7 +128,11 @@ def _prepare(
     order = np.argsort(mine, kind="stable")
     left = np.flatnonzero(codes == 0)
     return _Market(
-        model, stalls, anchors, query, codes,
+        model,
+        stalls,
+        anchors,
+        query,
+        codes,
         # Copying rows costs less than scoring what is struck out only when few are left.
         partners=left if 2 * len(left) < len(others) else None,
         listed=(mine[order], theirs[order], listed[order]),
@@ -170,7 +178,12 @@ def _party_counts(own: Codes, partner_codes: Codes) -> Any:
 
 
 def _visit(
-    market: _Market, subjects: IntArray, partners: slice | IntArray, own: Codes, cells: Cells, counts: Any,
+    market: _Market,
+    subjects: IntArray,
+    partners: slice | IntArray,
+    own: Codes,
+    cells: Cells,
+    counts: Any,
     shortlist: _Shortlist,
 ) -> None:
     """Score one tile and offer what is eligible to the shortlist."""

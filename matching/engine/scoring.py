@@ -94,13 +94,23 @@ HINGES: tuple[Hinge, ...] = (
     Hinge("moq", 0.0, 0, 1, ("moq",), _amount("moq", -1), _amount("moq", -1)),
     Hinge("stock", 0.0, 0, 1, ("stock_depth",), _amount("stock_depth", 1), _amount("stock_depth", 1)),
     Hinge(
-        "restock", 0.5, 0, 1, ("restock_days",),
-        _amount("restock_days", -1, 2), _amount("restock_days", -1, 2),
+        "restock",
+        0.5,
+        0,
+        1,
+        ("restock_days",),
+        _amount("restock_days", -1, 2),
+        _amount("restock_days", -1, 2),
     ),
     Hinge("return_rate", 0.5, 0, 1, ("return_rate",), _return_rate, _return_rate),
     Hinge(
-        "followers", 0.5, 1, 0, ("followers", "followers_wanted_min"),
-        _amount("followers_wanted_min", -1, 2), _amount("followers", -1, 2),
+        "followers",
+        0.5,
+        1,
+        0,
+        ("followers", "followers_wanted_min"),
+        _amount("followers_wanted_min", -1, 2),
+        _amount("followers", -1, 2),
     ),
 )
 
@@ -187,10 +197,7 @@ PART_CODES: tuple[str, ...] = tuple(dict.fromkeys(part for part, _ in _FEATURES)
 PART_COLUMNS: dict[str, tuple[str, ...]] = {
     part: tuple(
         dict.fromkeys(
-            column
-            for feature_part, columns in _FEATURES
-            if feature_part == part
-            for column in columns
+            column for feature_part, columns in _FEATURES if feature_part == part for column in columns
         )
     )
     for part in PART_CODES

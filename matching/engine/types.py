@@ -223,8 +223,13 @@ class Parties:
 
     @classmethod
     def build(
-        cls, side: Side, vocabulary: Vocabulary, ids: Sequence[int] | IntArray, *,
-        text: Sequence[str] | None = None, **columns: Any,
+        cls,
+        side: Side,
+        vocabulary: Vocabulary,
+        ids: Sequence[int] | IntArray,
+        *,
+        text: Sequence[str] | None = None,
+        **columns: Any,
     ) -> Parties:
         """Parties from the columns given, cast to their types; a column left out is unknown in all rows."""
         unknown = set(columns) - set(COLUMNS)

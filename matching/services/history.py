@@ -108,8 +108,8 @@ class _Reservations:
 def record_history(*, actor: User | None, matches: Sequence[PastMatch]) -> list[Match]:
     """Write past and running matches with terms, events, bookings and outcomes, all of them or none.
 
-    Raises InvalidInput when moves do not follow from one another, Conflict when hours or capacity that a match
-    holds are taken. Announces nothing: who takes over a history asks for one recomputation at the end.
+    Raises InvalidInput when moves do not follow from one another, Conflict when hours or capacity that a
+    match holds are taken. Announces nothing: who takes over a history asks for one recomputation at the end.
     """
     for past in matches:
         check_moves(past)

@@ -23,6 +23,7 @@ class CursorPages(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
     ordering = "-id"
+    request: Request
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         known = {"cursor", "page_size", "format", *getattr(view, "query_names", ())}
@@ -52,4 +53,4 @@ class CursorPages(CursorPagination):
     def encode_cursor(self, cursor: Cursor) -> str:
         place = json.dumps([cursor.offset, cursor.reverse, cursor.position])
         token = seal(place, purpose=self.request.path)
-        return str(replace_query_param(self.base_url, "cursor", token))
+        return str(replace_query_param(self.base_url or "", "cursor", token))

@@ -95,7 +95,9 @@ def random_exclusions(rng, stalls, anchors, number):
     if not len(stalls) or not len(anchors):
         return Exclusions()
     triples = zip(
-        rng.choice(stalls.ids, number), rng.choice(anchors.ids, number), rng.choice(LISTED, number),
+        rng.choice(stalls.ids, number),
+        rng.choice(anchors.ids, number),
+        rng.choice(LISTED, number),
         strict=True,
     )
     # Two that name nobody present: erased since.
@@ -133,12 +135,22 @@ def hand_snapshot():
     """Three stalls, four anchors: see the table in docs/engine.md."""
     dress, jeans = [True, False], [False, True]
     stalls = Parties.build(
-        Side.STALL, HAND_WORDS, [1, 2, 3], categories=[dress, jeans, dress],
-        commission_rate=[0.20, 0.30, 0.10], accepted=[0, 8, 0], completed=[0, 8, 0],
+        Side.STALL,
+        HAND_WORDS,
+        [1, 2, 3],
+        categories=[dress, jeans, dress],
+        commission_rate=[0.20, 0.30, 0.10],
+        accepted=[0, 8, 0],
+        completed=[0, 8, 0],
     )
     anchors = Parties.build(
-        Side.ANCHOR, HAND_WORDS, [11, 12, 13, 14], categories=[dress, jeans, dress, dress],
-        commission_rate=[0.20, 0.20, np.nan, 0.10], commission_is_must=[False, True, False, False],
-        capacity=[4, 4, 4, 4], load_used=[0, 0, 0, 4],
+        Side.ANCHOR,
+        HAND_WORDS,
+        [11, 12, 13, 14],
+        categories=[dress, jeans, dress, dress],
+        commission_rate=[0.20, 0.20, np.nan, 0.10],
+        commission_is_must=[False, True, False, False],
+        capacity=[4, 4, 4, 4],
+        load_used=[0, 0, 0, 4],
     )
     return Snapshot(HAND_WORDS, stalls, anchors, Exclusions.of([(3, 13, Rule.PASSED)]), "2026-01-01")

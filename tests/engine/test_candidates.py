@@ -61,7 +61,8 @@ def test_parties_that_say_nothing_are_a_candidate_pair():
         ({"hours": hours(1)}, {}, Rule.NO_COMMON_HOURS),
         ({"hours": hours(1, 2)}, {}, 0),
         (
-            {"commission_rate": [0.19]}, {"commission_rate": [0.2], "commission_is_must": [True]},
+            {"commission_rate": [0.19]},
+            {"commission_rate": [0.2], "commission_is_must": [True]},
             Rule.COMMISSION_BELOW_FLOOR,
         ),
         ({"commission_rate": [0.2]}, {"commission_rate": [0.2], "commission_is_must": [True]}, 0),
@@ -69,15 +70,18 @@ def test_parties_that_say_nothing_are_a_candidate_pair():
         ({"commission_rate": [NAN]}, {"commission_rate": [0.2], "commission_is_must": [True]}, 0),
         (
             {"price_low_cents": [12_501], "price_high_cents": [20_000]},
-            {"price_low_cents": [1_000], "price_high_cents": [10_000]}, Rule.PRICE_DISJOINT,
+            {"price_low_cents": [1_000], "price_high_cents": [10_000]},
+            Rule.PRICE_DISJOINT,
         ),
         (
             {"price_low_cents": [12_500], "price_high_cents": [20_000]},
-            {"price_low_cents": [1_000], "price_high_cents": [10_000]}, 0,
+            {"price_low_cents": [1_000], "price_high_cents": [10_000]},
+            0,
         ),
         (
             {"price_low_cents": [100], "price_high_cents": [799]},
-            {"price_low_cents": [1_000], "price_high_cents": [2_000]}, Rule.PRICE_DISJOINT,
+            {"price_low_cents": [1_000], "price_high_cents": [2_000]},
+            Rule.PRICE_DISJOINT,
         ),
         ({"price_low_cents": [12_501]}, {}, 0),
         ({"moq": [31]}, {"moq": [30]}, Rule.MOQ_INFEASIBLE),
@@ -160,9 +164,7 @@ def test_one_pair_one_list_and_the_market_agree():
             stall = stalls.take(slice(row, row + 1))
             one_list = ruled_out(stall, anchors, listed, subject=subject)
             np.testing.assert_array_equal(one_list[0], whole[row])
-        one_pair = ruled_out(
-            stalls.take(slice(3, 4)), anchors.take(slice(7, 8)), listed, subject=subject
-        )
+        one_pair = ruled_out(stalls.take(slice(3, 4)), anchors.take(slice(7, 8)), listed, subject=subject)
         assert one_pair[0, 0] == whole[3, 7]
 
 

@@ -53,8 +53,14 @@ def test_the_digest_follows_the_values():
 def test_the_listed_weights_keep_the_designs_proportions():
     config = Config()
     listed = {
-        "category": 24, "price": 18, "audience": 18, "style": 12, "commission": 10, "reliability": 7,
-        "hours": 6, "region": 5,
+        "category": 24,
+        "price": 18,
+        "audience": 18,
+        "style": 12,
+        "commission": 10,
+        "reliability": 7,
+        "hours": 6,
+        "region": 5,
     }
     for name, share in listed.items():
         assert getattr(config, f"weight_{name}") / config.weight_category == pytest.approx(share / 24)

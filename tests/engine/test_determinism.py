@@ -36,7 +36,12 @@ def test_a_subset_of_subjects_gets_the_bytes_of_the_whole_run():
     whole = pipeline.recommend(model, stalls, anchors, snapshot.exclusions, side=Side.STALL, k=15)
     some = [250, 3, 77]
     part = pipeline.recommend(
-        model, stalls, anchors, snapshot.exclusions, side=Side.STALL, k=15,
+        model,
+        stalls,
+        anchors,
+        snapshot.exclusions,
+        side=Side.STALL,
+        k=15,
         subjects=stalls.parties.ids[some],
     )
     assert part.partner_ids.tobytes() == whole.partner_ids[some].tobytes()

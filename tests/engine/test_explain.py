@@ -52,9 +52,7 @@ def test_the_stored_hundredths_sum_exactly(explained):
 
 def test_the_points_shown_sum_exactly(explained):
     for row in range(0, 100_000, 97):
-        base, score, parts = whole_points(
-            explained.base, explained.scores[row], explained.hundredths[row]
-        )
+        base, score, parts = whole_points(explained.base, explained.scores[row], explained.hundredths[row])
         assert base + sum(parts) == score
         assert abs(score - explained.scores[row]) <= 0.51 and abs(base - explained.base) <= 0.51
         assert np.abs(np.array(parts) - explained.hundredths[row] / 100).max() < 1

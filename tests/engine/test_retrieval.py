@@ -42,8 +42,15 @@ def check(market, side, k, **query):
     snapshot, model, stalls, anchors = market
     ids, scores, counts = brute_force(market, side, k, **query)
     lists = pipeline.recommend(
-        model, stalls, anchors, snapshot.exclusions, side=side, k=k, allowed=query.get("allowed"),
-        without_ids=query.get("without"), subjects=query.get("subjects"),
+        model,
+        stalls,
+        anchors,
+        snapshot.exclusions,
+        side=side,
+        k=k,
+        allowed=query.get("allowed"),
+        without_ids=query.get("without"),
+        subjects=query.get("subjects"),
     )
     np.testing.assert_array_equal(lists.partner_ids, ids)
     np.testing.assert_allclose(lists.scores, scores, atol=1e-9)
@@ -110,8 +117,12 @@ def test_an_adverse_filter_that_leaves_only_the_worst(market, side, small_tiles)
 
 @settings(max_examples=25)
 @given(
-    st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 25), st.integers(1, 30),
-    st.sampled_from(list(Side)), st.sampled_from([0.0, 0.3, 1.0]),
+    st.integers(0, 10_000),
+    st.integers(0, 12),
+    st.integers(0, 25),
+    st.integers(1, 30),
+    st.sampled_from(list(Side)),
+    st.sampled_from([0.0, 0.3, 1.0]),
 )
 def test_any_market(seed, stalls, anchors, k, side, unknown):
     check(encoded_market(seed, stalls, anchors, unknown), side, k)
@@ -125,8 +136,12 @@ def test_equal_partners_come_in_order_of_id(side):
     snapshot = Snapshot(WORDS, stalls, anchors, Exclusions.of([(1, 2, Rule.NEVER), (2, 1, Rule.NEVER)]), "")
     model = pipeline.fit(snapshot)
     lists = pipeline.recommend(
-        model, pipeline.encode(model, stalls), pipeline.encode(model, anchors), snapshot.exclusions,
-        side=side, k=3,
+        model,
+        pipeline.encode(model, stalls),
+        pipeline.encode(model, anchors),
+        snapshot.exclusions,
+        side=side,
+        k=3,
     )
     assert lists.partner_ids[:3].tolist() == [[1, 3, 4], [2, 3, 4], [1, 2, 3]]
 
@@ -135,8 +150,10 @@ def test_all_excluded_gives_the_reasons():
     snapshot, model, stalls, anchors = encoded_market(5, 4, 9)
     pairs = [(int(s), int(a), Rule.BLOCKED) for s in stalls.parties.ids for a in anchors.parties.ids]
     fine = {
-        "archived": np.zeros(9, dtype=bool), "verified": np.ones(9, dtype=bool),
-        "of_age": np.ones(9, dtype=bool), "capacity": np.full(9, 99, dtype=np.int32),
+        "archived": np.zeros(9, dtype=bool),
+        "verified": np.ones(9, dtype=bool),
+        "of_age": np.ones(9, dtype=bool),
+        "capacity": np.full(9, 99, dtype=np.int32),
     }
     everyone = pipeline.encode(model, Parties.from_arrays({**snapshot.anchors.to_arrays(), **fine}))
     arrays = {**snapshot.stalls.to_arrays(), "archived": np.array([False, True, False, False])}
@@ -171,7 +188,12 @@ def test_progress_is_told_to_the_end(market, small_tiles):
     snapshot, model, stalls, anchors = market
     told = []
     pipeline.recommend(
-        model, stalls, anchors, snapshot.exclusions, side=Side.STALL, k=3,
+        model,
+        stalls,
+        anchors,
+        snapshot.exclusions,
+        side=Side.STALL,
+        k=3,
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == sorted(told) and told[-1] == (70, 70) and len(told) == 5
@@ -203,7 +225,11 @@ def test_near_ties_beyond_the_cap_still_give_a_full_list(monkeypatch):
     stalls, anchors = Parties.build(Side.STALL, WORDS, [1]), Parties.build(Side.ANCHOR, WORDS, range(1, 200))
     model = pipeline.fit(Snapshot(WORDS, stalls, anchors, Exclusions(), ""))
     lists = pipeline.recommend(
-        model, pipeline.encode(model, stalls), pipeline.encode(model, anchors), Exclusions(),
-        side=Side.STALL, k=4,
+        model,
+        pipeline.encode(model, stalls),
+        pipeline.encode(model, anchors),
+        Exclusions(),
+        side=Side.STALL,
+        k=4,
     )
     assert lists.partner_ids.tolist() == [[1, 2, 3, 4]]

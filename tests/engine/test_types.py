@@ -71,9 +71,7 @@ def test_take_and_concat_are_inverse(parties):
 
 
 def test_replace_rows_patches_and_inserts(parties):
-    patch = Parties.build(
-        Side.ANCHOR, WORDS, [0, int(parties.ids[3])], text=["new", "changed"], moq=[5, 6]
-    )
+    patch = Parties.build(Side.ANCHOR, WORDS, [0, int(parties.ids[3])], text=["new", "changed"], moq=[5, 6])
     patched = parties.replace_rows(patch)
     assert len(patched) == 41 and patched.ids[0] == 0
     assert (patched.text[0], patched.text[4]) == ("new", "changed")
