@@ -62,6 +62,12 @@ def forget_superseded_lists() -> None:
     recommendations.forget_superseded_lists()
 
 
+@shared_task(name="matching.tasks.read_market")
+def read_market() -> None:
+    """Read the market as of the new day, before the first save of it has to wait for that."""
+    warm_market().join()
+
+
 @shared_task(name="matching.tasks.rematch_nightly")
 def rematch_nightly() -> None:
     """Ask for a fresh fit of the engine and everybody's lists."""

@@ -31,6 +31,12 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    # Midnight in the town (16:00 UTC): what is as of a day is read anew.
+    "read-market": {
+        "task": "matching.tasks.read_market",
+        "schedule": crontab(hour=16, minute=0),
+        "options": {"expires": 3600.0, "queue": "compute"},
+    },
     # 03:30 in the town (19:30 UTC): licences and verifications lapse at midnight, streams end before it.
     "rematch-nightly": {
         "task": "matching.tasks.rematch_nightly",

@@ -84,10 +84,10 @@ def current_market(touched: Mapping[str, Iterable[int]] | None = None) -> Market
     if run is None:
         return None
     with _lock:
-        if _current is None or _current.run.pk != run.pk or _current.day != town_today():
-            _current = _load(run)
-        else:
+        if _current is not None and _is_of(_current, run):
             _current = _refresh(_current, touched or {})
+        else:
+            _current = _load(run)
         return _current
 
 
@@ -97,10 +97,16 @@ def market_within(seconds: float) -> Market | None:
     The reading goes on in its own thread, so a later request finds the market warm.
     """
     run = current_run()
-    if run is None or _current is not None or run.parties_fitted <= READ_AT_ONCE:
-        return current_market()
-    warm_market().join(seconds)
-    return None if _current is None else current_market()
+    if run is not None and run.parties_fitted > READ_AT_ONCE and not _is_of(_current, run):
+        warm_market().join(seconds)
+        if not _is_of(_current, run):
+            return None
+    return current_market()
+
+
+def _is_of(market: Market | None, run: EngineRun) -> bool:
+    """Whether it was read for this run, and today: licences and ages are as of a day."""
+    return market is not None and market.run.pk == run.pk and market.day == town_today()
 
 
 def warm_market() -> threading.Thread:

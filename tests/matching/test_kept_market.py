@@ -1,12 +1,15 @@
 """A market kept in a file: what a process reads from it is what the rows say, or it is not used."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import time_machine
 from django.db.models import F
+from django.utils import timezone
 
 from accounts.models import Anchor, Stall
 from matching.choices import ReactionKind
@@ -134,3 +137,19 @@ def test_a_refresh_during_a_rematch_keeps_the_market_of_the_run_that_counts(town
     assert seen[0] is not None and seen[0].run.pk == warm.run.pk
     current = current_market()
     assert current is not None and current.run.pk != warm.run.pk
+
+
+def test_a_new_day_or_run_is_read_beside_the_asker(town: Any, monkeypatch: Any):
+    """A process that has yesterday's market does not let a request wait for all rows."""
+    again()
+    asked: list[float] = []
+
+    class Reading:
+        def join(self, seconds: float) -> None:
+            asked.append(seconds)
+
+    monkeypatch.setattr(markets, "warm_market", Reading)
+    assert markets.market_within(0.5) is not None and not asked
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        assert markets.market_within(0.5) is None
+    assert asked == [0.5]
