@@ -1,4 +1,8 @@
-"""What an asker may narrow a list down to, as a mask over the partners (layer: pure)."""
+"""What an asker may narrow a list down to, as a mask over the partners (layer: pure).
+
+Figures that cards show as bands are asked for by band too: a filter on the figure itself would tell it in
+thirty questions.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -7,9 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accounts.cards import COMMISSION_STEP, FOLLOWER_EDGES, RETURN_STEP
+from accounts.choices import PRICE_EDGES_CENTS
 from matching.engine.types import Parties, StreamingPermit, Vocabulary
 
 Mask = NDArray[np.bool_]
+COMMISSION_EDGES = tuple(percent / 100 for percent in range(0, 101, COMMISSION_STEP))
+RETURN_EDGES = tuple(percent / 100 for percent in range(0, 101, RETURN_STEP))
 PERMITS = {permit.name.lower(): permit for permit in StreamingPermit}
 
 
@@ -60,15 +68,56 @@ def _holds(column: str, kind: str) -> Callable[[Parties, Vocabulary, str], Mask]
     return test
 
 
-def _at_least(column: str) -> Callable[[Parties, Vocabulary, float], Mask]:
+def _bands(
+    values: NDArray[Any], edges: tuple[float, ...], *, ends_at_it: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the band (from, to) of every value as cards show it; unknown stays NaN.
+
+    A value on an edge begins a band, or with `ends_at_it` ends one, as the highest price does.
+    """
+    steps = np.asarray(edges, dtype=values.dtype)  # in its own precision, or 0.35 < 0.35
+    if edges is FOLLOWER_EDGES:
+        steps = np.append(steps, np.inf)  # the only band without an end
+    at = np.clip(
+        np.searchsorted(steps, values, side="left" if ends_at_it else "right") - 1, 0, len(steps) - 2
+    )
+    unknown = np.isnan(values)
+    return np.where(unknown, values, steps[at]), np.where(unknown, values, steps[at + 1])
+
+
+def _reaches(
+    column: str, edges: tuple[float, ...], *, ends_at_it: bool = False
+) -> Callable[[Parties, Vocabulary, float], Mask]:
+    """The partner's band reaches above the value, or up to it where bands end at a value."""
+
     def test(partners: Parties, words: Vocabulary, value: float) -> Mask:
         values = getattr(partners, column)
-        return np.asarray(values >= values.dtype.type(value))  # in its own precision, or 0.2 < 0.2
+        _low, high = _bands(values, edges, ends_at_it=ends_at_it)
+        wanted = values.dtype.type(value)
+        # No share is above 1; those of the last band are asked for by it.
+        is_top = value >= edges[-1] and edges is not FOLLOWER_EDGES
+        return np.asarray(high >= wanted if ends_at_it or is_top else high > wanted)
+
+    return test
+
+
+def _begins(
+    column: str, edges: tuple[float, ...], *, at_it: bool = False
+) -> Callable[[Parties, Vocabulary, float], Mask]:
+    """The partner's band begins below the value; `at_it`: or there, for figures that people make round."""
+
+    def test(partners: Parties, words: Vocabulary, value: float) -> Mask:
+        values = getattr(partners, column)
+        low, _high = _bands(values, edges)
+        wanted = values.dtype.type(value)
+        return np.asarray(low <= wanted if at_it or value <= edges[0] else low < wanted)
 
     return test
 
 
 def _at_most(column: str) -> Callable[[Parties, Vocabulary, float], Mask]:
+    """What cards show as it is."""
+
     def test(partners: Parties, words: Vocabulary, value: float) -> Mask:
         values = getattr(partners, column)
         return np.asarray(values <= values.dtype.type(value))
@@ -90,14 +139,14 @@ TESTS: dict[str, Callable[[Parties, Vocabulary, Any], Mask]] = {
     "category": _holds("categories", "categories"),
     "language": _holds("languages", "languages"),
     "region": _region,
-    "price_min_cents": _at_least("price_high_cents"),
-    "price_max_cents": _at_most("price_low_cents"),
-    "commission_min": _at_least("commission_rate"),
-    "commission_max": _at_most("commission_rate"),
+    "price_min_cents": _reaches("price_high_cents", PRICE_EDGES_CENTS, ends_at_it=True),
+    "price_max_cents": _begins("price_low_cents", PRICE_EDGES_CENTS),
+    "commission_min": _reaches("commission_rate", COMMISSION_EDGES),
+    "commission_max": _begins("commission_rate", COMMISSION_EDGES, at_it=True),
     "moq_max": _at_most("moq"),
     "restock_days_max": _at_most("restock_days"),
-    "return_rate_max": _at_most("return_rate"),
+    "return_rate_max": _begins("return_rate", RETURN_EDGES),
     "streaming_permit": _permit,
-    "followers_min": _at_least("followers"),
-    "followers_max": _at_most("followers"),
+    "followers_min": _reaches("followers", FOLLOWER_EDGES),
+    "followers_max": _begins("followers", FOLLOWER_EDGES),
 }

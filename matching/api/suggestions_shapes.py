@@ -19,7 +19,12 @@ PAGE_MAX = 50
 SCORE_MAX = 100
 RANK_MAX = 32_767
 SUGGESTION_ACTIONS = ("like", "pass", "never", "propose")
+BY_BAND = "Compared with the band that the partner's card shows."
 SOURCES = ("stored", "computed", "pending")
+
+
+def _count(*, min_value: int = 0, **options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(required=False, min_value=min_value, max_value=BIGINT_MAX, **options)
 
 
 class CodeField(serializers.CharField):
@@ -58,8 +63,8 @@ class SuggestionQuery(StrictSerializer):
     language = CodeField("languages", required=False)
     price_min_cents = CentsField(required=False, help_text="The partner's prices reach at least this far up.")
     price_max_cents = CentsField(required=False, help_text="The partner's prices begin at most here.")
-    commission_min = RateField(required=False)
-    commission_max = RateField(required=False)
+    commission_min = RateField(required=False, help_text=BY_BAND)
+    commission_max = RateField(required=False, help_text=BY_BAND)
     exclude = CommaField(
         child=PartnerField(),
         required=False,
@@ -86,9 +91,9 @@ class StallListQuery(SuggestionQuery):
 
     zone = CodeField("zones", required=False)
     floor = serializers.IntegerField(required=False, min_value=-99, max_value=999)
-    moq_max = serializers.IntegerField(required=False, min_value=1, max_value=BIGINT_MAX)
+    moq_max = _count(min_value=1)
     restock_days_max = serializers.IntegerField(required=False, min_value=0, max_value=365)
-    return_rate_max = RateField(required=False)
+    return_rate_max = RateField(required=False, help_text=BY_BAND)
     streaming_permit = serializers.ChoiceField(StreamingPermit.choices, required=False)
 
 
@@ -96,8 +101,8 @@ class AnchorListQuery(SuggestionQuery):
     """Filters of a stall's list of anchors."""
 
     region = CodeField("regions", required=False)
-    followers_min = serializers.IntegerField(required=False, min_value=0, max_value=BIGINT_MAX)
-    followers_max = serializers.IntegerField(required=False, min_value=0, max_value=BIGINT_MAX)
+    followers_min = _count(help_text=BY_BAND)
+    followers_max = _count(help_text=BY_BAND)
 
     ranges = (*SuggestionQuery.ranges, ("followers_min", "followers_max"))
 

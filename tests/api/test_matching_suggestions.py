@@ -176,7 +176,7 @@ FILTERS = {
 def test_an_anchor_filters_stalls(api, anchor_user, stall, anchor):
     elsewhere = Zone.objects.exclude(pk=stall.zone_id).first()
     other = {
-        "floor": 3, "moq": 40, "restock_days": 2, "return_rate": Decimal("0.2000"), "price_min_cents": 9_000,
+        "floor": 3, "moq": 40, "restock_days": 2, "return_rate": Decimal("0.2000"), "price_min_cents": 12_000,
         "commission_rate": Decimal("0.3000"), "price_max_cents": 30_000, "streaming_permit": "by_invitation",
         "categories": ["shirt"], "zone": elsewhere,
     }  # fmt: skip
