@@ -31,14 +31,16 @@ def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_
     fits = counts.filter(count__lte=limit - cost)
     if fits.update(count=F("count") + cost):
         return
-    if not counts.exists() and cost <= limit:
+    if cost <= limit and not counts.exists():
         try:
             with transaction.atomic():
                 Throttle.objects.create(key=key, window_at=window_at, count=cost)
             return
         except IntegrityError:
-            if fits.update(count=F("count") + cost):
-                return
+            pass
+    # Somebody else may have opened the window since the first look.
+    if fits.update(count=F("count") + cost):
+        return
     wait = int((window_at + timedelta(seconds=per_seconds) - now).total_seconds()) + 1
     raise TooManyRequests(headers={"Retry-After": str(wait)})
 

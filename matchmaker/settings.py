@@ -307,8 +307,8 @@ STATIC_ROOT = env.str("MATCHMAKER_STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = VAR_DIR / "media"
 # The embedded default serves straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = EMBEDDED
-if EMBEDDED:
-    embedded.make_folder(STATIC_ROOT)
+# WhiteNoise wants the folder to be there, filled or not.
+embedded.make_folder(STATIC_ROOT)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
