@@ -13,17 +13,28 @@ class Run(Protocol):
 
 Handler = Callable[..., dict[str, Any] | None]
 _handlers: dict[str, Handler] = {}
+_joint: set[str] = set()
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Register the decorated function for jobs of `kind`; it is called as `handler(run, **args)`."""
+def handles(kind: str, *, jointly: bool = False) -> Callable[[Handler], Handler]:
+    """Register the decorated function for jobs of `kind`; it is called as `handler(run, **args)`.
+
+    With `jointly` one call does all jobs of the kind that are queued: `handler(run, each=[args, …])`.
+    """
 
     def register(handler: Handler) -> Handler:
         if _handlers.setdefault(kind, handler) is not handler:
             raise ValueError(f"two handlers for {kind}")
+        if jointly:
+            _joint.add(kind)
         return handler
 
     return register
+
+
+def is_joint(kind: str) -> bool:
+    """Whether jobs of `kind` are done many at once."""
+    return kind in _joint
 
 
 def handler_for(kind: str) -> Handler:

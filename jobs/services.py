@@ -125,6 +125,13 @@ def claim(job_id: int) -> Job | None:
     return Job.objects.get(pk=job_id) if taken else None
 
 
+def claim_alike(job: Job, *, most: int = 100) -> list[Job]:
+    """Take the other jobs of the same kind that are due, oldest first."""
+    due = Job.objects.filter(kind=job.kind, state=JobState.QUEUED, not_before__lte=timezone.now())
+    ids = list(due.order_by("pk").values_list("pk", flat=True)[:most])
+    return [taken for job_id in ids if (taken := claim(job_id)) is not None]
+
+
 def lease() -> timedelta:
     """How long a job belongs to a worker that does not renew it."""
     return timedelta(seconds=settings.JOBS_LEASE_SECONDS)

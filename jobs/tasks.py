@@ -4,7 +4,9 @@ import logging
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from celery import shared_task
 from django.apps import apps
@@ -13,7 +15,7 @@ from django.utils.module_loading import module_has_submodule
 
 from jobs import services, throttle
 from jobs.models import Job
-from jobs.registry import handler_for
+from jobs.registry import handler_for, is_joint
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +23,10 @@ PROGRESS_EVERY_SECONDS = 0.5
 
 
 class JobRun:
-    """A job in work: keeps its lease alive and tells its progress."""
+    """Jobs in work, mostly one: keeps their leases alive and tells their progress."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
         self._told_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_lease, daemon=True)
@@ -42,35 +44,52 @@ class JobRun:
         if done < total and time.monotonic() - self._told_at < PROGRESS_EVERY_SECONDS:
             return
         self._told_at = time.monotonic()
-        services.record_progress(self.job, done=done, total=total)
+        for job in self.jobs:
+            services.record_progress(job, done=done, total=total)
 
     def _keep_lease(self) -> None:
         try:
             while not self._stop.wait(services.lease().total_seconds() / 4):
-                services.renew(self.job)
+                for job in self.jobs:
+                    services.renew(job)
         except (
             Exception
         ):  # a thread must not die silently; the lease then lapses and the sweep repeats the job
-            logger.exception("lease of job %s not renewed", self.job.pk)
+            logger.exception("leases of %s not renewed", [job.pk for job in self.jobs])
         finally:
             connection.close()
 
 
 @shared_task(name="jobs.tasks.run_job")
 def run_job(job_id: int) -> None:
-    """Run one job, if it is still to be done."""
+    """Run one job, if it is still to be done, with all that its kind does in one go."""
+    load_handlers()
     job = services.claim(job_id)
-    if job is None:
-        return
+    if job is not None:
+        _work([job, *services.claim_alike(job)] if is_joint(job.kind) else [job])
+
+
+def _work(jobs: Sequence[Job]) -> None:
     try:
-        load_handlers()
-        with JobRun(job) as run:
-            result = handler_for(job.kind)(run, **job.args)
+        with JobRun(jobs) as run:
+            result = _call(jobs, run)
     except Exception:
-        logger.exception("job %s (%s) failed", job.pk, job.kind)
-        services.fail(job, error=traceback.format_exc(limit=20)[-4000:])
+        logger.exception("jobs %s (%s) failed", [job.pk for job in jobs], jobs[0].kind)
+        if len(jobs) == 1:
+            services.fail(jobs[0], error=traceback.format_exc(limit=20)[-4000:])
+            return
+        for job in jobs:  # only the one at fault fails alone
+            _work([job])
     else:
-        services.finish(job, result=result or {})
+        for job in jobs:
+            services.finish(job, result=result or {})
+
+
+def _call(jobs: Sequence[Job], run: JobRun) -> dict[str, Any] | None:
+    handler = handler_for(jobs[0].kind)
+    if is_joint(jobs[0].kind):
+        return handler(run, each=[job.args for job in jobs])
+    return handler(run, **jobs[0].args)
 
 
 @shared_task(name="jobs.tasks.sweep_jobs")

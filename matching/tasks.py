@@ -1,5 +1,6 @@
 """What matching does in the background: handlers take ids and make one service call (layer: tasks)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import shared_task
@@ -23,10 +24,11 @@ def refresh_party(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
     return recommendations.refresh_party(side=side, party_id=party_id)
 
 
-@handles("matching.patch_partners")
-def patch_partners(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
-    """Bring the lists that this party touches up to date."""
-    return recommendations.patch_partners(side=side, party_id=party_id, progress=run.progress)
+@handles("matching.patch_partners", jointly=True)
+def patch_partners(run: Run, *, each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Bring the lists that these parties touch up to date: one look at everybody's list does for all."""
+    changed = {side: [a["party_id"] for a in each if a["side"] == side] for side in ("stall", "anchor")}
+    return recommendations.patch_partners(changed=changed, progress=run.progress)
 
 
 @handles("matching.rematch")

@@ -5,7 +5,7 @@ makes old again is computed again by the job which that change wrote.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from matching.engine.candidates import ruled_out
 from matching.engine.config import Config
 from matching.engine.pairs import mutual_scores
 from matching.engine.pipeline import fit, recommend, run_fingerprint
-from matching.engine.types import Recommendations, Side
+from matching.engine.types import Recommendations, Side, rows_of
 from matching.models import EngineRun, RecommendationList
 from matching.packing import IDS, LIST_LENGTH, PackedList, pack
 from matching.snapshot.market import (
@@ -123,51 +123,55 @@ def _recommend(
     )
 
 
-def patch_partners(*, side: str, party_id: int, progress: Progress = _silent) -> dict[str, Any]:
-    """Compute anew the lists that hold this party or that it now belongs in."""
-    market = current_market({side: [party_id]})
+def patch_partners(*, changed: Mapping[str, Sequence[int]], progress: Progress = _silent) -> dict[str, Any]:
+    """Compute anew the lists that hold a changed party (ids by side) or that it now belongs in."""
+    market = current_market(changed)
     if market is None:
         return {"stored": 0}
-    other = Side(side).other.value
-    touched = touched_partners(market, side, party_id)
-    stored = 0
-    for start in range(0, len(touched), BLOCK):
-        block = touched[start : start + BLOCK]
-        stored += store_lists(market=market, lists=_recommend(market, other, block))
-        progress(start + len(block), len(touched))
-    return {"touched": len(touched), "stored": stored}
-
-
-def touched_partners(market: Market, side: str, party_id: int) -> list[int]:
-    """Return whose list holds the party, or has a last place that it beats, or has room for it."""
-    other = Side(side).other.value
-    rows = RecommendationList.objects.filter(side=other, superseded_at__isnull=True)
-    subjects, floors, holders = [], [], set()
-    needle = np.asarray([party_id], dtype=IDS).tobytes()
-    for subject_id, floor, partners in rows.values_list(
-        "subject_id", "floor_hundredths", "partner_ids"
-    ).iterator():
-        subjects.append(subject_id)
-        floors.append(floor)
-        data = bytes(partners)
-        if needle in data and party_id in np.frombuffer(data, dtype=IDS):
-            holders.add(subject_id)
-    scores = _scores_against(market, side, party_id)
-    reached = {
-        subject
-        for subject, floor in zip(subjects, floors, strict=True)
-        if scores.get(subject, -1) >= max(floor, 0)
+    touched = {
+        Side(side).other.value: touched_partners(market, side, ids) for side, ids in changed.items() if ids
     }
-    unlisted = set(scores) - set(subjects)
-    return sorted(holders | reached | unlisted)
+    total, done, stored = sum(map(len, touched.values())), 0, 0
+    for other, ids in touched.items():
+        for block in _chunks(ids, BLOCK):
+            stored += store_lists(market=market, lists=_recommend(market, other, block))
+            done += len(block)
+            progress(done, total)
+    return {"touched": total, "stored": stored}
 
 
-def _scores_against(market: Market, side: str, party_id: int) -> dict[int, int]:
-    """Return the score (hundredths) of the party with every candidate of the other side."""
+def touched_partners(market: Market, side: str, party_ids: Sequence[int]) -> list[int]:
+    """Return whose list holds one of the parties, or has a last place that one beats, or has room for one."""
+    lists = RecommendationList.objects.filter(side=Side(side).other.value, superseded_at__isnull=True)
+    rows = list(lists.order_by("subject_id").values_list("subject_id", "floor_hundredths", "partner_ids"))
+    subjects = np.asarray([row[0] for row in rows], dtype=np.int64)
+    floors = np.asarray([max(row[1], 0) for row in rows], dtype=np.int64)
+    touched = [_holders(subjects, [bytes(row[2]) for row in rows], party_ids)]
+    for party_id in party_ids:
+        ids, scores = _scores_against(market, side, party_id)
+        at = rows_of(subjects, ids)
+        touched.append(ids[(at < 0) | (scores >= np.append(floors, 0)[at])])
+    found: list[int] = np.unique(np.concatenate(touched)).tolist()
+    return found
+
+
+def _holders(
+    subjects: NDArray[np.int64], blobs: Sequence[bytes], party_ids: Sequence[int]
+) -> NDArray[np.int64]:
+    """Return the subjects whose packed partners hold one of the parties."""
+    held = np.isin(np.frombuffer(b"".join(blobs), dtype=IDS), np.asarray(party_ids, dtype=np.int64))
+    lengths = [len(blob) // np.dtype(IDS).itemsize for blob in blobs]
+    return np.repeat(subjects, lengths)[held]
+
+
+def _scores_against(
+    market: Market, side: str, party_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the candidates of the party on the other side, ids ascending, and its scores (hundredths)."""
     own, others = market.side(side), market.side(Side(side).other.value)
     row = own.parties.rows_of([party_id])
     if row[0] < 0:
-        return {}
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     me = own.parties.take(row)
     pair = (me, others.parties) if side == "stall" else (others.parties, me)
     codes = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other)
@@ -175,8 +179,7 @@ def _scores_against(market: Market, side: str, party_id: int) -> dict[int, int]:
     mine = np.full(len(fit_rows), row[0], dtype=np.int64)
     rows, columns = (mine, fit_rows) if side == "stall" else (fit_rows, mine)
     points = mutual_scores(market.model, market.stalls, market.anchors, rows, columns) * 100
-    hundredths = np.rint(points * 100).astype(np.int64)
-    return dict(zip(others.parties.ids[fit_rows].tolist(), hundredths.tolist(), strict=True))
+    return others.parties.ids[fit_rows], np.rint(points * 100).astype(np.int64)
 
 
 # --- everybody ---------------------------------------------------------------------------------------

@@ -146,3 +146,50 @@ def test_an_unknown_kind_is_told() -> None:
     tasks.run_job(job.pk)
     job.refresh_from_db()
     assert "no handler for 'no.such'" in job.error
+
+
+@pytest.fixture
+def joint(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A kind of job that is done many at once; `boom` among them makes the call fail."""
+    calls: list[list[str]] = []
+
+    def handler(run: Any, *, each: list[dict[str, str]]) -> dict[str, Any]:
+        calls.append([args["value"] for args in each])
+        run.progress(1, 2)
+        if "boom" in calls[-1]:
+            raise ValueError("boom")
+        return {"count": len(each)}
+
+    monkeypatch.setitem(registry._handlers, "test.note", handler)
+    monkeypatch.setattr(registry, "_joint", {"test.note"})
+    return calls
+
+
+def test_a_joint_kind_does_all_that_is_due_in_one_call(joint: list[list[str]], sent: list[int]) -> None:
+    jobs = [put(value, key=value) for value in "abc"]
+    later = timezone.now() + timedelta(hours=3)
+    with transaction.atomic():
+        services.enqueue(kind="test.note", key="later", args={"value": "later"}, not_before=later)
+    tasks.run_job(jobs[1].pk)
+    for job in jobs:
+        tasks.run_job(job.pk)
+    assert joint == [["b", "a", "c"]]
+    assert {(job.state, job.attempts) for job in Job.objects.filter(pk__in=[j.pk for j in jobs])} == {
+        (JobState.DONE, 1)
+    }
+    assert Job.objects.get(dedupe_key="later").state == JobState.QUEUED
+
+
+def test_one_at_fault_among_joint_jobs_fails_alone(joint: list[list[str]], sent: list[int]) -> None:
+    jobs = [put(value, key=value) for value in ("a", "boom", "c")]
+    tasks.run_job(jobs[0].pk)
+    assert joint == [["a", "boom", "c"], ["a"], ["boom"], ["c"]]
+    states = dict(Job.objects.values_list("dedupe_key", "state"))
+    assert states == {"a": JobState.DONE, "boom": JobState.QUEUED, "c": JobState.DONE}
+
+
+def test_joint_jobs_that_another_worker_holds_are_left_to_it(joint: list[list[str]], sent: list[int]) -> None:
+    mine, theirs = put("a", key="a"), put("b", key="b")
+    assert services.claim(theirs.pk) is not None
+    tasks.run_job(mine.pk)
+    assert joint == [["a"]]
