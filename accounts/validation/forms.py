@@ -63,7 +63,7 @@ MERCHANT_FORM = Form({
 
 STALL_FORM = Form(
     {
-        "name": Field(v.text(120, least=1), required=True),
+        "name": Field(v.card_name(120), required=True),
         "zone": Field(code_of("zones"), required=True, spread=_zone_id),
         "floor": Field(v.integer(-5, 99), required=True),
         "number": Field(v.stall_number, required=True),
@@ -93,7 +93,7 @@ STALL_FORM = Form(
 
 ANCHOR_FORM = Form(
     {
-        "display_name": Field(v.text(60, least=1), required=True),
+        "display_name": Field(v.card_name(60), required=True),
         "real_name": Field(v.text(60)),
         "id_number": Field(id_number),
         "birth_date": Field(v.day, required=True),

@@ -15,6 +15,7 @@ from matchmaker.core.errors import InvalidInput
 from matchmaker.core.text import unseen_character
 
 MAX_CENTS = 100_000_000
+_CALLABLE = re.compile(r"\d(?:[\W_]*\d){6}")
 # Python reads 2026-W01-1 too.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOST_DIGITS = 40
@@ -43,6 +44,18 @@ def plain_text(value: Any, *, most: int, least: int = 0, lines: bool = False) ->
 def text(most: int, *, least: int = 0, lines: bool = False) -> Check:
     """A check for text of `least` to `most` characters."""
     return lambda value, context: plain_text(value, most=most, least=least, lines=lines)
+
+
+def card_name(most: int) -> Check:
+    """A check for a name on cards, which strangers see: no number to call, whatever parts its digits."""
+
+    def check(value: Any, context: Context) -> str:
+        name = plain_text(value, most=most, least=1)
+        if _CALLABLE.search(unicodedata.normalize("NFKC", name)):
+            raise Bad(_("Strangers see this name; leave phone numbers and accounts of digits out of it."))
+        return name
+
+    return check
 
 
 def stall_number(value: Any, context: Context) -> str:

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 
 from accounts.models import ApiToken, Stall
 from matchmaker.pages import PIECE, WholeBody
-from tests.api.bodies import stall_body
+from tests.api.bodies import anchor_body, stall_body
 from tests.factories import MerchantFactory, StallFactory
 
 pytestmark = pytest.mark.django_db
@@ -231,6 +231,22 @@ def test_no_name_is_invisible(api, merchant_user, merchant, name):
     client = api(merchant_user)
     assert is_problem(client.post(STALLS, stall_body(name=name)), 400, "invalid_input", "name")
     assert is_problem(client.patch("/api/v1/accounts/me/", {"name": name}), 400, "invalid_input", "name")
+
+
+@pytest.mark.parametrize(
+    "name", ["花样13800138000", "花样 １３８-0013-8000", "v1.2.3.4.5.6.7", "微信 138 0013 8000"]
+)
+def test_no_name_on_a_card_is_a_phone_number(api, merchant_user, merchant, anchor_user, name):
+    stall = api(merchant_user).post(STALLS, stall_body(name=name))
+    anchor = api(anchor_user).post("/api/v1/anchors/", anchor_body(display_name=name), format="json")
+
+    assert is_problem(stall, 400, "invalid_input", "name")
+    assert is_problem(anchor, 400, "invalid_input", "display_name")
+
+
+@pytest.mark.parametrize("name", ["5号服装城 1988", "A12-3 店", "Stall 123456"])
+def test_a_number_that_nobody_can_call_is_a_name(api, merchant_user, merchant, name):
+    assert api(merchant_user).post(STALLS, stall_body(name=name)).status_code == 201
 
 
 @pytest.mark.parametrize(
