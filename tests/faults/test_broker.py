@@ -1,0 +1,120 @@
+"""The broker may die, hang or be flooded with rubbish: requests go on, and everything is done after."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from jobs.models import Job, JobState
+from matching.services.recommendations import request_rematch
+from tests.isolation import SERVICES
+from tests.services import free_port, private_redis, test_database_environment, wait_until, worker_processes
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.serial,
+    pytest.mark.services_only,
+    pytest.mark.skipif(not SERVICES, reason="files do not break like a server: run with --services"),
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
+# What a web process does in a request that changes something, timed from within.
+REQUEST = """
+import time, django
+django.setup()
+from matching.services.recommendations import request_rematch
+started = time.monotonic()
+job = request_rematch()
+print(job.pk, time.monotonic() - started)
+"""
+
+
+@contextlib.contextmanager
+def dead_port() -> Iterator[int]:
+    """Nobody listens: connections are refused."""
+    yield free_port()
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """Somebody listens and never says a word, like a server that hangs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+def is_done(job: Job) -> bool:
+    job.refresh_from_db()
+    return bool(job.state == JobState.DONE)
+
+
+@pytest.mark.parametrize("broken", [dead_port, silent_port])
+def test_a_request_is_not_held_up_by_a_broken_broker_and_its_work_is_done_later(broken):
+    with broken() as port:
+        env = os.environ | test_database_environment()
+        env |= {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "DJANGO_SETTINGS_MODULE": "matchmaker.settings"}
+        command = [sys.executable, "-c", REQUEST]
+        told = subprocess.check_output(command, cwd=REPOSITORY, env=env, text=True, timeout=60)
+    number, seconds = told.split()
+    assert float(seconds) < 5
+    job = Job.objects.get(pk=int(number))
+    assert job.state == JobState.QUEUED
+    with worker_processes(env={"MATCHMAKER_SWEEP_AFTER_SECONDS": "0.5"}):
+        wait_until(lambda: is_done(job), 30)
+
+
+def test_what_a_flushed_broker_forgot_is_sent_again():
+    client = redis.Redis.from_url(os.environ["REDIS_URL"])
+    job = request_rematch()
+    assert client.llen("compute") >= 1
+    client.flushdb()
+    with worker_processes(env={"MATCHMAKER_SWEEP_AFTER_SECONDS": "0.5"}):
+        wait_until(lambda: is_done(job), 30)
+
+
+def test_a_broker_that_comes_back_is_used_again():
+    with private_redis() as url, worker_processes(env={"REDIS_URL": url}) as worker:
+        client = redis.Redis.from_url(url)
+        # Every connection is cut; worker and beat have to make new ones.
+        for _round in range(3):
+            for kind in ("normal", "pubsub"):
+                client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+            time.sleep(0.5)
+        app = Celery(broker=url)
+        job = request_rematch()
+        app.send_task("jobs.tasks.run_job", args=[job.pk], queue="compute")
+        wait_until(lambda: is_done(job), 45)
+        assert worker.poll() is None
+
+
+def test_rubbish_in_the_queue_stops_nobody():
+    with worker_processes() as worker:
+        app = Celery(broker=os.environ["REDIS_URL"])
+        app.send_task("no.such.task", queue="compute")
+        app.send_task("jobs.tasks.run_job", args=["not a number"], queue="compute")
+        app.send_task("jobs.tasks.run_job", args=[10**9], queue="compute")
+        app.send_task("jobs.tasks.run_job", args=[1], queue="compute", serializer="pickle")
+        job = request_rematch()
+        wait_until(lambda: is_done(job), 30)
+        assert worker.poll() is None
+
+
+def test_the_same_message_many_times_has_one_effect():
+    with worker_processes():
+        app = Celery(broker=os.environ["REDIS_URL"])
+        job = request_rematch()
+        for _copy in range(20):
+            app.send_task("jobs.tasks.run_job", args=[job.pk], queue="compute")
+        wait_until(lambda: is_done(job), 30)
+        time.sleep(2)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (JobState.DONE, 1)
