@@ -164,9 +164,7 @@ def _holders(
     return np.repeat(subjects, lengths)[held]
 
 
-def _scores_against(
-    market: Market, side: str, party_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _scores_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the candidates of the party on the other side, ids ascending, and its scores (hundredths)."""
     own, others = market.side(side), market.side(Side(side).other.value)
     row = own.parties.rows_of([party_id])
