@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from matchmaker import bootstrap
+from tests.isolation import SERVICES
 
 PYTHON = str(Path(sys.base_prefix) / "bin" / "python3")
 REPOSITORY = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.skipif(SERVICES, reason="asks neither a database nor a broker: once is enough")
 USE_TINY = ["-c", "import tiny, sys; print(tiny.WORD, sys.prefix)"]
 
 

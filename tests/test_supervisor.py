@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from matchmaker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Child, Fork, Supervisor, die_with
+from tests.isolation import SERVICES
 from tests.services import wait_until
+
+pytestmark = pytest.mark.skipif(SERVICES, reason="asks neither a database nor a broker: once is enough")
 
 # Each child writes its pid to a line of the journal, then does what its role says.
 ROLES = {
