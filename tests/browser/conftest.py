@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="package")
+def browser(django_db_setup: None) -> Iterator[Browser]:
+    """One browser for all tests of this folder; its event loop ends with them."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-    # Playwright runs an event loop in this thread, in which Django would refuse every query.
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
+    # What the migrations loaded, for tests that restore it; kept on the connection that made the database.
+    loaded = getattr(connection, "_test_serialized_contents", None)
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's loop runs in this thread. Django would refuse every query, and does give the tests
+        # another connection than the one before.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        if loaded is not None:
+            connection._test_serialized_contents = loaded
         # Without a sandbox: CI runs as root in a container.
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        connection.close()
 
 
 @pytest.fixture
