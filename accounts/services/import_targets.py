@@ -115,8 +115,10 @@ def _account(data: Mapping[str, Any]) -> Account | None:
 
 
 def _digest(data: Mapping[str, Any]) -> str:
-    number = data.get("id_number")
-    return id_digest(compact(number)) if number else ""
+    try:
+        return id_digest(compact(data["id_number"])) if data.get("id_number") else ""
+    except Bad:  # no text that could be a number: the check of the row says so
+        return ""
 
 
 def _known_anchors(rows: Sequence[Row]) -> _Known:

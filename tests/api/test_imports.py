@@ -332,6 +332,8 @@ def test_who_has_an_account_keeps_the_profile_herself(api, staff_user, anchor_us
         (TOM.replace('"30,000"', "many"), "rows.2.followers"),
         (TOM.replace("快手", "某平台"), "rows.2.platforms.0.platform"),
         (LISA.replace(id_number(1), id_number(1)[:-1] + "?"), "rows.2.id_number"),
+        (LISA.replace(id_number(1), "9" * 200), "rows.2.id_number"),
+        (LISA.replace(id_number(1), f"\u202e{id_number(1)}"), "rows.2.id_number"),
         (LISA.replace("入驻协议已签", "x" * 201), "rows.2.legal_basis"),
     ],
 )
