@@ -51,6 +51,10 @@ class RecommendationList(Public):
         default=-1,
         help_text=_("Version of the subject that was read; another one now means a newer list is due."),
     )
+    partners_version = models.BigIntegerField(
+        default=-1,
+        help_text=_("Sum of the versions of all partners that were read: it only grows, like a clock."),
+    )
     computed_at = models.DateTimeField(_("computed at"))
     superseded_at = models.DateTimeField(_("superseded at"), null=True, db_index=True)
     partner_ids = models.BinaryField()

@@ -235,7 +235,8 @@ def _request_changed_since(market: Market) -> None:
 def store_lists(*, market: Market, lists: Recommendations) -> int:
     """Replace the current lists of these subjects where they differ; return how many were replaced.
 
-    A list that was computed from a newer version of its subject is left alone.
+    A list that was computed from a newer version of its subject or of the partners is left alone: two
+    workers may finish in another order than they began.
     """
     _describe_run(market.run, lists)
     for _ in range(_STORE_TRIES - 1):
@@ -258,34 +259,52 @@ def _describe_run(run: EngineRun, lists: Recommendations) -> None:
 
 def _store_once(market: Market, lists: Recommendations) -> int:
     side, now = lists.side.value, timezone.now()
-    versions = market.version_of(side, lists.subject_ids)
+    versions, seen = market.version_of(side, lists.subject_ids), market.partners_version(side)
     held = _current_lists(side, lists.subject_ids)
     alike = _runs_read_alike(market.run)
     outdated: list[int] = []
+    confirmed: list[int] = []
+    torn: list[int] = []
     fresh: list[RecommendationList] = []
-    for row, (subject_id, version) in enumerate(
-        zip(lists.subject_ids.tolist(), versions.tolist(), strict=True)
-    ):
-        packed = pack(lists, row)
-        old = held.get(subject_id)
-        if old is not None and (old.subject_version > version or _is_same(old, packed, version, alike)):
-            continue
+    for row, version in enumerate(versions.tolist()):
+        packed, old = pack(lists, row), held.get(int(lists.subject_ids[row]))
         if old is not None:
+            if _is_newer(old, market.run, version, seen):
+                continue
+            if _is_same(old, packed, version, alike):
+                confirmed.append(old.pk)
+                continue
             outdated.append(old.pk)
+            if old.subject_version < version and old.partners_version > seen:
+                torn.append(old.subject_id)
         fresh.append(
             RecommendationList(
                 side=side,
-                subject_id=subject_id,
+                subject_id=int(lists.subject_ids[row]),
                 subject_version=version,
+                partners_version=seen,
                 run=market.run,
                 computed_at=now,
                 ruled_out=lists.reasons(row),
                 **asdict(packed),
             )
         )
-    _supersede(outdated, now)
+    _change(outdated, superseded_at=now)
+    _change(confirmed, partners_version=seen)
     RecommendationList.objects.bulk_create(fresh, batch_size=500)
+    # Another machine knew newer partners and an older subject: neither list knows all, so a third is due.
+    request_refresh(side=side, ids=torn)
     return len(fresh)
+
+
+def _is_newer(old: RecommendationList, run: EngineRun, version: int, seen: int) -> bool:
+    """Whether the stored list knows more than one of this run, subject version and partners' version.
+
+    A later run replaces it all the same: it ends with jobs for whatever changed since it read the market.
+    """
+    if old.subject_version != version:
+        return old.subject_version > version
+    return old.partners_version > seen and old.run_id >= run.pk
 
 
 def _runs_read_alike(run: EngineRun) -> set[int]:
@@ -305,9 +324,9 @@ def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, Recom
     return found
 
 
-def _supersede(ids: Sequence[int], now: Any) -> None:
+def _change(ids: Sequence[int], **columns: Any) -> None:
     for chunk in _chunks(ids):
-        RecommendationList.objects.filter(pk__in=chunk).update(superseded_at=now)
+        RecommendationList.objects.filter(pk__in=chunk).update(**columns)
 
 
 def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from accounts.models import Anchor, Stall
 from matching.engine.model import Encoded, Model
 from matching.engine.pipeline import encode
-from matching.engine.types import Exclusions, Parties, Snapshot
+from matching.engine.types import Exclusions, Parties, Side, Snapshot
 from matching.models import EngineRun
 from matching.snapshot import kept
 from matching.snapshot.exclusions import read_exclusions
@@ -63,6 +63,10 @@ class Market:
         known, versions = self.versions[side]
         at = np.searchsorted(known, ids)
         return versions[at]
+
+    def partners_version(self, side: str) -> int:
+        """Return the sum of the versions of all partners of `side`; of two readings the later has no less."""
+        return int(self.versions[Side(side).other.value][1].sum())
 
 
 _lock = threading.Lock()

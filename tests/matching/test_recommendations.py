@@ -180,3 +180,44 @@ def test_full_lists_tell_the_score_to_beat() -> None:
     row = RecommendationList.objects.get(side="stall")
     assert row.floor_hundredths == int(entries_of("stall", row.subject_id).scores[-1])
     assert len(partners_of("stall", row.subject_id)) == recommendations.LIST_LENGTH
+
+
+def market_before(change: Any) -> Any:
+    """A market as another worker read it just before `change`."""
+    market = current_market()
+    change()
+    return market
+
+
+def test_a_slower_worker_does_not_undo_what_a_quicker_one_knew(town: Any) -> None:
+    """Two patches at once: the one that read the market first stores last, and the newcomer has to stay."""
+    (dress, *_), (anchor, _) = town
+    old = market_before(lambda: StallFactory.create(categories=["dress"]))
+    newcomer = Stall.objects.latest("pk")
+    recommendations.patch_partners(changed={"stall": [newcomer.pk]})
+    assert newcomer.pk in partners_of("anchor", anchor.pk)
+    late = recommendations._recommend(old, "anchor", [anchor.pk])
+    assert newcomer.pk not in late.partner_ids
+    assert recommendations.store_lists(market=old, lists=late) == 0
+    assert newcomer.pk in partners_of("anchor", anchor.pk)
+
+
+def test_a_list_that_stays_the_same_still_notes_which_partners_it_has_seen(town: Any) -> None:
+    (_, shirt, _), (anchor, _) = town
+    row = RecommendationList.objects.get(side="anchor", subject_id=anchor.pk, superseded_at=None)
+    archived = StallFactory.create(archived_at=timezone.now())
+    recommendations.patch_partners(changed={"stall": [archived.pk, shirt.pk]})
+    again = RecommendationList.objects.get(side="anchor", subject_id=anchor.pk, superseded_at=None)
+    assert again.pk == row.pk and again.partners_version > row.partners_version
+
+
+def test_where_neither_of_two_lists_knows_all_a_third_is_asked_for(town: Any) -> None:
+    """Another machine read newer partners but an older subject."""
+    _stalls, (anchor, _) = town
+    RecommendationList.objects.filter(side="anchor", subject_id=anchor.pk).update(partners_version=10**6)
+    Anchor.objects.filter(pk=anchor.pk).update(moq_max=1, version=anchor.version + 1)
+    market = current_market()
+    assert market is not None
+    lists = recommendations._recommend(market, "anchor", [anchor.pk])
+    recommendations.store_lists(market=market, lists=lists)
+    assert Job.objects.filter(dedupe_key=f"refresh:anchor:{anchor.pk}", state=JobState.QUEUED).count() == 1
