@@ -46,6 +46,22 @@ class WholeBody:
         return response
 
 
+class KeptFromCaches:
+    """Marks every answer of the API that does not say otherwise as nobody else's.
+
+    Who asks stands in a header of our own, which a cache on the way does not know to tell apart.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if _is_of_api(request):
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 def _discard(read: Callable[[int], bytes]) -> None:
     left = MOST_DISCARDED
     try:

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "matchmaker.middleware.ContentSecurityPolicy",
+    "matchmaker.pages.KeptFromCaches",
     "matchmaker.pages.WholeBody",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

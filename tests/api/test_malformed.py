@@ -96,6 +96,14 @@ def test_the_header_at_fault_is_named(api, merchant_user, merchant, stall):
     assert is_problem(client.get(STALLS), 400, "party_ambiguous", "X-Party")
 
 
+def test_no_cache_on_the_way_keeps_what_is_one_partys(api, merchant_user, merchant):
+    client = api(merchant_user)
+    for path in ("merchants/me/", "stalls/", "accounts/me/", "nope/"):
+        assert client.get(f"/api/v1/{path}")["Cache-Control"] == "private, no-store"
+    assert "public" in client.get("/api/v1/categories/")["Cache-Control"]
+    assert not client.get("/healthz")["Cache-Control"].startswith("private, no-store")
+
+
 # --- bodies -----------------------------------------------------------------------------------------
 
 
