@@ -57,7 +57,8 @@ class Command(BaseCommand):
         connections.close_all()
         os.environ.update(ONE_BLAS_THREAD)
         supervisor = Supervisor(processes(listener, options["web_workers"]), self._tell)
-        address = f"http://{options['host']}:{options['port']}"
+        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+        address = f"http://{host}:{options['port']}"
 
         def fill_and_welcome() -> None:
             try:
@@ -195,13 +196,15 @@ def processes(listener: socket.socket, web_workers: int) -> list[Child]:
 
 
 def wait_until_answering(url: str, seconds: float = 60.0) -> bool:
-    """Whether the address gave a 200 in time."""
+    """Whether anything answered there in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310 (our own http address)
                 return True
-        except (OSError, urllib.error.URLError):
+        except urllib.error.HTTPError:
+            return True  # it answers, if only to say that it does not go by this name (0.0.0.0)
+        except OSError:
             time.sleep(0.05)
     return False
 
