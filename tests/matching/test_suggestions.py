@@ -124,9 +124,10 @@ def test_a_cursor_serves_only_its_own_subject_and_filters(
     ("filters", "keeps"),
     [
         (Filters(category="t_shirt"), lambda a: a.categories == ["t_shirt"]),
-        (Filters(commission_max=0.13), lambda a: a.commission_rate <= Decimal("0.13")),
-        (Filters(commission_min=0.13), lambda a: a.commission_rate >= Decimal("0.13")),
-        (Filters(followers_min=30_000, followers_max=40_000), lambda a: 30_000 <= a.followers <= 40_000),
+        # Bands of 5 %, and those of followers that cards show.
+        (Filters(commission_max=0.13), lambda a: a.commission_rate < Decimal("0.15")),
+        (Filters(commission_min=0.15), lambda a: a.commission_rate >= Decimal("0.15")),
+        (Filters(followers_min=10_000, followers_max=50_000), lambda a: 10_000 <= a.followers < 50_000),
         (Filters(region="guangdong"), lambda a: True),
         (Filters(region="zhejiang"), lambda a: False),
         (Filters(language="mandarin", category="dress"), lambda a: a.categories == ["dress"]),
