@@ -119,7 +119,7 @@ class Merchants:
             "platforms",
             "availability",
         )
-        place = {"name": f"新铺 {self.number}", "floor": 1, "number": f"N{self.number:05}", "moq": 2}
+        place = {"name": f"新铺 {self.number}", "floor": 1, "number": f"N{os.getpid()}-{self.number}", "moq": 2}
         return {name: stall[name] for name in kept if stall.get(name) is not None} | place
 
     def _other(self, number: int | None) -> int:
