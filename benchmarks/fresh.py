@@ -24,7 +24,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib import request as http
 
@@ -169,12 +169,14 @@ def await_partners(save: Save) -> None:
 def _patched_at(stall_id: int, since: float) -> datetime:
     from jobs.models import Job, JobState
 
+    begun_after = datetime.fromtimestamp(since, tz=UTC)
+    jobs = Job.objects.filter(dedupe_key=f"patch:stall:{stall_id}", started_at__gt=begun_after)
     while True:
-        job = Job.objects.filter(dedupe_key=f"patch:stall:{stall_id}").order_by("-pk").first()
-        if job and job.state == JobState.DONE and job.finished_at and job.finished_at.timestamp() > since:
+        job = jobs.filter(state=JobState.DONE).order_by("finished_at").first()
+        if job is not None and job.finished_at is not None:
             return job.finished_at
         if time.time() - since > PATIENCE_SECONDS:
-            raise TimeoutError(f"the partners of stall {stall_id} were not patched: {job and job.state}")
+            raise TimeoutError(f"the partners of stall {stall_id} were not patched: {list(jobs.values())}")
         time.sleep(POLL_SECONDS)
 
 
