@@ -119,8 +119,12 @@ class Merchants:
             "platforms",
             "availability",
         )
-        place = {"name": f"新铺 {self.number}", "floor": 1, "number": f"N{os.getpid()}-{self.number}", "moq": 2}
-        return {name: stall[name] for name in kept if stall.get(name) is not None} | place
+        place = {"floor": 1, "number": f"N{os.getpid()}-{self.number}"}
+        return {name: stall[name] for name in kept if stall.get(name) is not None} | {
+            "name": "新铺",
+            "moq": 2,
+            **place,
+        }
 
     def _other(self, number: int | None) -> int:
         return self.rng.choice([n for n in range(1, 9) if n != number])
