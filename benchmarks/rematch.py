@@ -5,7 +5,8 @@
 Seeds a town in a temporary folder, starts what `manage.py up` starts, and asks for everybody's lists with
 `manage.py rematch`. The first time stores every list; the times after it change the commission of each
 stall before, so that most lists differ again. `seconds` are those of the job, from the worker's claim to its
-end; `command_seconds` those of the command, with its start. Prints one JSON object.
+end; `worker_cpu_seconds` what the worker computed meanwhile, the first time with its start;
+`command_seconds` those of the command. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import statistics
 import sys
 from typing import Any
 
-from benchmarks.private_town import Town, add_town_options, peak_mb, private_town, rss_mb
+from benchmarks.private_town import Town, add_town_options, cpu_seconds, peak_mb, private_town, rss_mb
 
 
 def measure(town: Town, options: argparse.Namespace) -> dict[str, Any]:
@@ -26,12 +27,14 @@ def measure(town: Town, options: argparse.Namespace) -> dict[str, Any]:
     print(f"seeded in {seeded:.1f} s", file=sys.stderr)
     town.set_up_django()
     empty = town.database_mb()
-    runs, commands, stored = [], [], []
+    runs, computed, commands, stored = [], [], [], []
     with town.up() as (_address, supervisor):
         for number in range(options.repeats):
             if number:
                 _change_commissions(number)
+            before = cpu_seconds(supervisor, "compute") if number else 0.0
             commands.append(town.manage("rematch"))
+            computed.append(cpu_seconds(supervisor, "compute") - before)
             seconds, count = _last_job()
             runs.append(seconds)
             stored.append(count)
@@ -51,6 +54,7 @@ def measure(town: Town, options: argparse.Namespace) -> dict[str, Any]:
             "min": round(min(runs), 1),
             "max": round(max(runs), 1),
         },
+        "worker_cpu_seconds": [round(seconds, 1) for seconds in computed],
         "command_seconds": [round(seconds, 1) for seconds in commands],
         "lists_stored": stored,
         "worker_peak_mb": peak,
