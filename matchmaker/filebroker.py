@@ -18,6 +18,8 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+LONGEST_WAIT = 0.3
+
 
 class Channel(filesystem.Channel):
     """Kombu's channel, where files appear and vanish in one step."""
@@ -59,6 +61,10 @@ class Transport(filesystem.Transport):
     """Kombu's transport with the channel above."""
 
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
+        """Come back often: between two calls a worker sees that it was told to stop, two seconds earlier."""
+        super().drain_events(connection, timeout=min(timeout or LONGEST_WAIT, LONGEST_WAIT))
 
 
 def write_whole(path: Path, text: str) -> None:

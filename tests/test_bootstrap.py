@@ -91,10 +91,7 @@ def test_makes_the_environment_once_and_runs_the_command_in_it(clone, wheel):
     assert second.stderr == ""
     assert time.monotonic() - started < 2
 
-
-def test_installs_again_when_the_lock_file_changed(clone, wheel):
-    lock(clone, wheel)
-    enter(clone, wheel, USE_TINY)
+    # Another lock file is another environment.
     with (clone / "requirements.txt").open("a") as file:
         file.write("# another lock\n")
     assert "Installing" in enter(clone, wheel, USE_TINY).stderr
