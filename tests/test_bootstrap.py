@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -85,11 +84,9 @@ def test_makes_the_environment_once_and_runs_the_command_in_it(clone, wheel):
     assert first.stdout.split() == ["tiny", "works", str(clone / ".venv")], first.stderr
     assert "Installing" in first.stderr
 
-    started = time.monotonic()
     second = enter(clone, wheel, USE_TINY)
     assert second.stdout == first.stdout
     assert second.stderr == ""
-    assert time.monotonic() - started < 2
 
     # Another lock file is another environment.
     with (clone / "requirements.txt").open("a") as file:

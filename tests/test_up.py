@@ -148,7 +148,7 @@ def test_a_demo_town_from_nothing_then_at_once(tmp_path):
         assert "Traceback" not in first.said()
 
     with town(var) as second:
-        second.wait_for_card(20)
+        second.wait_for_card()
         assert "Loading" not in second.said()
         assert second.get(path, **dict([header.split(": ", 1)]))[0] == 200
         second.stop()
