@@ -44,8 +44,13 @@ def run_tests(arguments: list[str], with_services: bool) -> int:
             environment["DATABASE_URL"] = stack.enter_context(private_postgres())
             environment["REDIS_URL"] = stack.enter_context(private_redis())
             environment["MATCHMAKER_TEST_SERVICES"] = "1"
-        pytest = [sys.executable, "-m", "pytest", *_parallel(arguments), *arguments]
+        pytest = [sys.executable, "-m", "pytest", *_parallel(arguments), *_chosen(arguments), *arguments]
         return subprocess.call(pytest, env=environment, cwd=settings.BASE_DIR)  # noqa: S603
+
+
+def _chosen(arguments: list[str]) -> list[str]:
+    """Everything but the slow fault tests, unless the arguments choose by themselves."""
+    return [] if any(argument.startswith("-m") for argument in arguments) else ["-m", "not faults"]
 
 
 def _parallel(arguments: list[str]) -> list[str]:
