@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -243,8 +243,8 @@ def store_lists(*, market: Market, lists: Recommendations) -> int:
         try:
             with transaction.atomic():
                 return _store_once(market, lists)
-        except IntegrityError:
-            continue  # another worker stored one of these lists in the same moment: compare again
+        except (IntegrityError, OperationalError):
+            continue  # another worker stored some of these lists in the same moment: compare again
     with transaction.atomic():
         return _store_once(market, lists)
 

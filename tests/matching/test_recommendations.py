@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import Anchor, Stall
@@ -221,3 +221,20 @@ def test_where_neither_of_two_lists_knows_all_a_third_is_asked_for(town: Any) ->
     lists = recommendations._recommend(market, "anchor", [anchor.pk])
     recommendations.store_lists(market=market, lists=lists)
     assert Job.objects.filter(dedupe_key=f"refresh:anchor:{anchor.pk}", state=JobState.QUEUED).count() == 1
+
+
+def test_two_workers_that_lock_each_other_out_try_again(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL ends one of two transactions that update the same lists in another order."""
+    (_dress, shirt, _), _anchors = town
+    real, tries = recommendations._store_once, []
+
+    def store(*given: Any) -> int:
+        tries.append(given)
+        if len(tries) == 1:
+            raise OperationalError("deadlock detected")
+        return real(*given)
+
+    monkeypatch.setattr(recommendations, "_store_once", store)
+    Stall.objects.filter(pk=shirt.pk).update(moq=9, version=shirt.version + 1)
+    assert recommendations.refresh_party(side="stall", party_id=shirt.pk)["stored"] == 1
+    assert len(tries) == 2
