@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,18 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports_of(path: Path) -> list[tuple[str, bool]]:
     """Every imported module of a file, and whether the import stands at the top of the file."""
-    tree = ast.parse(path.read_text())
+    return list(_imports(tree_of(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, bool]]:
     top = set(map(id, tree.body))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -132,7 +142,7 @@ def test_only_receivers_and_services_of_jobs_connect_signals() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_status_is_changed_only_through_move(name: str) -> None:
     """`match.status = …` anywhere would go round the guard."""
-    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+    for node in ast.walk(tree_of(MODULES[name])):
         if isinstance(node, ast.Assign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
@@ -150,7 +160,7 @@ def test_no_file_outgrows_its_reader(path: Path) -> None:
 
 def test_no_star_imports_and_no_pickle() -> None:
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ImportFrom):
                 assert not any(alias.name == "*" for alias in node.names), name
         assert "pickle" not in {i.split(".")[0] for i, _ in imports_of(path)}, name

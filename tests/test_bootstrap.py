@@ -94,6 +94,7 @@ def test_makes_the_environment_once_and_runs_the_command_in_it(clone, wheel):
     assert "Installing" in enter(clone, wheel, USE_TINY).stderr
 
 
+@pytest.mark.faults
 def test_two_commands_at_once_make_one_environment(clone, wheel):
     lock(clone, wheel)
     code = f"from matchmaker import bootstrap; bootstrap.enter_environment({USE_TINY!r})"
@@ -114,6 +115,7 @@ def test_two_commands_at_once_make_one_environment(clone, wheel):
     assert sum("Installing" in err for _, err in said) == 1
 
 
+@pytest.mark.faults
 def test_refuses_a_package_that_is_not_the_locked_one(clone, wheel):
     lock(clone, wheel, digest="0" * 64)
     finished = enter(clone, wheel, USE_TINY)
@@ -130,6 +132,7 @@ def test_an_old_python_is_turned_away(clone, version):
     assert not (clone / ".venv").exists()
 
 
+@pytest.mark.faults
 def test_without_network(clone):
     index = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
     assert_one_line(run(clone, "manage.py", "check", env=index), "No package index", "PIP_INDEX_URL")

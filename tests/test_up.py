@@ -154,6 +154,7 @@ def test_a_demo_town_from_nothing_then_at_once(tmp_path):
         second.stop()
 
 
+@pytest.mark.faults
 def test_everything_ends_with_it_and_comes_back_when_it_dies(tmp_path):
     with town(tmp_path / "var", "--no-demo") as served:
         served.wait_for_card()
@@ -168,6 +169,7 @@ def test_everything_ends_with_it_and_comes_back_when_it_dies(tmp_path):
         assert [pid for group in groups for pid in members(group)] == []
 
 
+@pytest.mark.faults
 def test_nothing_outlives_a_killed_up(tmp_path):
     with town(tmp_path / "var", "--no-demo") as served:
         served.wait_for_card()
@@ -203,6 +205,7 @@ def test_a_var_that_is_no_folder(tmp_path):
         assert_one_line(refused, str(tmp_path / "var"))
 
 
+@pytest.mark.faults
 def test_a_half_loaded_demo_town_is_loaded_again(tmp_path):
     var = tmp_path / "var"
     with town(var, "--stalls", "200", "--anchors", "3000") as interrupted:
@@ -234,6 +237,7 @@ def test_production_without_a_setting_does_not_start(tmp_path, missing):
     assert len(finished.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.faults
 def test_a_disk_that_fills_up_while_the_town_is_loaded(tmp_path):
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, 2_500_000))
