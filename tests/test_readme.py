@@ -32,7 +32,7 @@ def test_the_trip_in_curl(live_server: Any) -> None:
     script = "set -euo pipefail\n" + "\n".join(blocks())
     script = script.replace("http://127.0.0.1:8000", live_server.url)
     script = script.replace("var/demo.json", str(Path(settings.VAR_DIR) / "demo.json"))
-    with worker_processes():
+    with worker_processes(beat=False):
         run = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
     assert '"score"' in run.stdout and "agreed" in run.stdout

@@ -129,6 +129,7 @@ def assert_one_line(finished: Town, *words: str) -> None:
         assert word in line
 
 
+@pytest.mark.faults
 def test_a_demo_town_from_nothing_then_at_once(tmp_path):
     var = tmp_path / "var"
     with town(var, "--stalls", "12", "--anchors", "40") as first:

@@ -57,21 +57,25 @@ def zone(db: None) -> str:
     return str(Zone.objects.values_list("code", flat=True).first())
 
 
-def test_a_stall_registers_and_the_worker_fills_both_sides_lists(api: Api, zone: str) -> None:
+def test_a_stall_registers_and_the_worker_fills_both_sides_lists(
+    api: Api, zone: str, staff_user: User
+) -> None:
     anchors = AnchorFactory.create_batch(3, legal_basis="contract")
     recommendations.rematch_everybody()
     client = api(UserFactory.create())
-    with worker_processes():
+    with worker_processes(beat=False):
         stall_id = register(client, zone)
         stall = Stall.objects.get(public_id=stall_id)
         wait_until(lambda: RecommendationList.objects.filter(side="stall", subject_id=stall.pk).exists())
         wait_until(lambda: not Job.objects.exclude(state=JobState.DONE).exists())
+        assert holders_of(stall) == set(), "nobody is shown an unverified stall"
+        verify_merchant(actor=staff_user, merchant=stall.merchant)
+        wait_until(lambda: holders_of(stall) == {anchor.pk for anchor in anchors}, seconds=30)
     page = client.get(f"/api/v1/stalls/{stall_id}/suggestions/").json()
     assert page["source"] == "stored"
     assert {item["partner"]["id"] for item in page["results"]} == {str(a.public_id) for a in anchors}
     for item in page["results"]:
         assert item["base"] + sum(part["points"] for part in item["parts"]) == item["score"]
-    assert holders_of(stall) == set(), "nobody is shown an unverified stall"
 
 
 def holders_of(stall: Stall) -> set[int]:
@@ -80,22 +84,12 @@ def holders_of(stall: Stall) -> set[int]:
     return {row.subject_id for row in held if stall.pk in np.frombuffer(bytes(row.partner_ids), "<i8")}
 
 
-def test_a_verified_stall_enters_its_partners_lists(staff_user: User) -> None:
-    anchors = AnchorFactory.create_batch(3, legal_basis="contract")
-    stall = StallFactory.create(merchant__verification="pending", merchant__verified_until=None)
-    recommendations.rematch_everybody()
-    assert holders_of(stall) == set()
-    with worker_processes():
-        verify_merchant(actor=staff_user, merchant=stall.merchant)
-        wait_until(lambda: holders_of(stall) == {anchor.pk for anchor in anchors}, seconds=30)
-
-
 def test_a_worker_killed_in_the_middle_loses_nothing(api: Api, zone: str) -> None:
     AnchorFactory.create_batch(3, legal_basis="contract")
     recommendations.rematch_everybody()
     stall = StallFactory.create()
     # A worker's first job also loads the engine and reads the market: time enough to kill it in between.
-    with worker_processes({"MATCHMAKER_LEASE_SECONDS": "4"}) as worker:
+    with worker_processes({"MATCHMAKER_LEASE_SECONDS": "4"}, beat=False) as worker:
         recommendations.request_refresh(side="stall", ids=[stall.pk])
         wait_until(lambda: Job.objects.filter(state=JobState.RUNNING).exists())
         os.killpg(worker.pid, signal.SIGKILL)

@@ -49,8 +49,12 @@ def run_tests(arguments: list[str], with_services: bool) -> int:
 
 
 def _chosen(arguments: list[str]) -> list[str]:
-    """Everything but the slow fault tests, unless the arguments choose by themselves."""
-    return [] if any(argument.startswith("-m") for argument in arguments) else ["-m", "not faults"]
+    """Everything but whole towns and browsers, unless the arguments choose by themselves."""
+    return (
+        []
+        if any(argument.startswith("-m") for argument in arguments)
+        else ["-m", "not faults and not browser"]
+    )
 
 
 def _parallel(arguments: list[str]) -> list[str]:
