@@ -58,6 +58,8 @@ def enter_environment(argv: list[str]) -> None:
         sys.exit(130)
     if Path(sys.prefix).resolve() != VENV.resolve():
         python = str(_python())
+        # pip left the packages uncompiled; without files of bytecode every start would compile them again.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.execv(python, [python, *argv])  # noqa: S606 (the Python made above)
 
 
