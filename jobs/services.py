@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.models import Job, JobState
+from matchmaker.core import clock
 from matchmaker.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def enqueue(
     Joining is an UPDATE of the queued row: its lock makes a worker's claim wait until this transaction has
     committed, so the work can never run on the state before it. A worker is woken after the commit.
     """
-    not_before = not_before or timezone.now()
+    not_before = not_before or clock.now()
     while True:
         joined = _join(key, requested_by)
         if joined is not None:
@@ -111,7 +112,7 @@ def publish(job_id: int, queue: str) -> bool:
 
 def claim(job_id: int) -> Job | None:
     """Take the job for this worker, or return None when it is not due, done, or somebody else's."""
-    now = timezone.now()
+    now = clock.now()
     token = uuid.uuid4()
     due = Q(state=JobState.QUEUED, not_before__lte=now) | Q(state=JobState.RUNNING, lease_until__lt=now)
     taken = Job.objects.filter(due, pk=job_id, attempts__lt=MAX_ATTEMPTS).update(
@@ -127,7 +128,7 @@ def claim(job_id: int) -> Job | None:
 
 def claim_alike(job: Job, *, most: int = 100) -> list[Job]:
     """Take the other jobs of the same kind that are due, oldest first."""
-    due = Job.objects.filter(kind=job.kind, state=JobState.QUEUED, not_before__lte=timezone.now())
+    due = Job.objects.filter(kind=job.kind, state=JobState.QUEUED, not_before__lte=clock.sql_now())
     ids = list(due.order_by("pk").values_list("pk", flat=True)[:most])
     return [taken for job_id in ids if (taken := claim(job_id)) is not None]
 
@@ -143,7 +144,7 @@ def _held(job: Job) -> models.QuerySet[Job]:
 
 def renew(job: Job) -> bool:
     """Extend the lease; False when it was lost to another worker."""
-    return _held(job).update(lease_until=timezone.now() + lease()) == 1
+    return _held(job).update(lease_until=clock.now() + lease()) == 1
 
 
 def record_progress(job: Job, *, done: int, total: int) -> None:
@@ -200,7 +201,7 @@ def retry(job: Job) -> None:
 
 def sweep() -> dict[str, int]:
     """Repair what messages lost: wake due and lapsed jobs, give up those out of attempts."""
-    now = timezone.now()
+    now = clock.now()
     lapsed = Q(state=JobState.RUNNING, lease_until__lt=now)
     given_up = Job.objects.filter(lapsed, attempts__gte=MAX_ATTEMPTS).update(
         state=JobState.DEAD, error="worker lost", finished_at=now, updated_at=now

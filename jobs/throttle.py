@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Throttle
+from matchmaker.core import clock
 from matchmaker.core.errors import DomainError
 
 
@@ -25,7 +26,7 @@ def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_
     Windows begin at multiples of `per_seconds` since 1970 UTC, moved by `offset_seconds`.
     Keys must not hold phones or other personal data: pass a digest.
     """
-    now = timezone.now()
+    now = clock.now()
     window_at = _window(now, per_seconds, offset_seconds)
     counts = Throttle.objects.filter(key=key, window_at=window_at)
     fits = counts.filter(count__lte=limit - cost)
@@ -47,7 +48,7 @@ def check_rate(key: str, *, limit: int, per_seconds: int, cost: int = 1, offset_
 
 def count_of(key: str, *, per_seconds: int, offset_seconds: int = 0) -> int:
     """Return how many uses of `key` the present window holds."""
-    window_at = _window(timezone.now(), per_seconds, offset_seconds)
+    window_at = _window(clock.now(), per_seconds, offset_seconds)
     counts = Throttle.objects.filter(key=key, window_at=window_at).values_list("count", flat=True)
     return counts.first() or 0
 

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Membership, Stall, User
 from matching.choices import Role, Side
 from matching.models import Match
+from matching.moves import transition_of
 from matchmaker.core.errors import NotAllowed, NotFound
 
 DECIDE = "matching.decide_match"
+PROPOSE = "matching.propose_match"
 VIEW = "matching.view_match"
 
 
@@ -28,8 +31,8 @@ class Standing:
         pairs = list(Membership.objects.filter(user=user).values_list("merchant_id", "anchor_id"))
         decides = user.is_staff and user.has_perm(DECIDE)
         return cls(
-            merchant_ids=frozenset(merchant for merchant, _ in pairs if merchant),
-            anchor_ids=frozenset(anchor for _, anchor in pairs if anchor),
+            merchant_ids=frozenset(merchant for merchant, _anchor in pairs if merchant),
+            anchor_ids=frozenset(anchor for _merchant, anchor in pairs if anchor),
             is_decider=decides,
             is_viewer=decides or (user.is_staff and user.has_perm(VIEW)),
         )
@@ -66,6 +69,20 @@ def require_member(user: User, party: Stall | Anchor) -> None:
 def require_side(user: User, side: str, *, stall: Stall, anchor: Anchor) -> None:
     """Raise like `require_member` for the party on that side of the pair."""
     require_member(user, stall if side == Side.STALL else anchor)
+
+
+def roles_for(action: str, user: User, match: Match) -> frozenset[str]:
+    """Return as whom `user` stands to a match in which the move is theirs in some state.
+
+    Raises NotFound for a match that does not exist for the user, NotAllowed for a move of others.
+    """
+    standing = Standing.of(user)
+    if not user.is_active or not standing.may_see(match):
+        raise NotFound(_("There is no such match."), code="no_such_match")
+    roles = standing.roles_in(match)
+    if not roles & transition_of(action).by:
+        raise NotAllowed(_("This move is not yours to make."))
+    return roles
 
 
 def matches_of(user: User) -> QuerySet[Match]:

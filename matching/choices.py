@@ -31,6 +31,7 @@ class MatchStatus(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+# The states in which a match is still to be answered, approved or held.
 OPEN_STATUSES = (MatchStatus.PROPOSED, MatchStatus.AGREED, MatchStatus.APPROVED)
 ACTIVE_STATUSES = (MatchStatus.AGREED, MatchStatus.APPROVED)
 
@@ -44,6 +45,14 @@ class Role(models.TextChoices):
     SYSTEM = "system", _("system")
 
 
+class Origin(models.TextChoices):
+    """Who brought the two together."""
+
+    SIDE = "side", _("proposed by a side")
+    FORCE = "force", _("proposed by staff")
+    MATCH_DAY = "match_day", _("match day")
+
+
 class ReactionKind(models.TextChoices):
     LIKE = "like", _("like")
     PASS = "pass", _("pass")
@@ -51,6 +60,13 @@ class ReactionKind(models.TextChoices):
 
 
 class PairRuleKind(models.TextChoices):
-    BLOCK = "block", _("blocked by a side")
     FORBID = "forbid", _("forbidden by staff")
-    FORCE = "force", _("proposed by staff")
+
+
+class OutcomeStatus(models.TextChoices):
+    """How far the two sides agree on what a session brought."""
+
+    RECORDED = "recorded", _("waiting for confirmation")
+    CONFIRMED = "confirmed", _("confirmed")
+    DISPUTED = "disputed", _("disputed")
+    SETTLED = "settled", _("settled by staff")

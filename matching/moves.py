@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 
 from matching.choices import Awaiting, MatchStatus, Role
-from matching.states import AWAITED_ONLY, SIDES, TRANSITIONS
+from matching.states import SIDES, TRANSITIONS
 from matchmaker.core.transitions import Transition, allowed
 
 _ASKS = {
     Awaiting.STALL: frozenset({Role.STALL}),
     Awaiting.ANCHOR: frozenset({Role.ANCHOR}),
     Awaiting.BOTH: SIDES,
+}
+_ANSWERED_BY = {
+    Role.STALL: Awaiting.ANCHOR,
+    Role.ANCHOR: Awaiting.STALL,
+    Role.STAFF: Awaiting.BOTH,
 }
 
 
@@ -28,8 +33,9 @@ def awaited_roles(awaiting: str) -> frozenset[str]:
 
 def acting_role(action: str, awaiting: str, roles: Iterable[str]) -> str | None:
     """Return as whom somebody who holds `roles` takes `action` now, None if as nobody."""
-    fitting = transition_of(action).by & frozenset(roles)
-    if action in AWAITED_ONLY:
+    row = transition_of(action)
+    fitting = row.by & frozenset(roles)
+    if row.awaited_only:
         fitting &= awaited_roles(awaiting)
     # Role's order: a side before staff, and the same one each time.
     return next((role for role in Role if role in fitting), None)
@@ -51,10 +57,15 @@ def allowed_actions(status: str, awaiting: str, roles: Iterable[str]) -> list[st
 
 
 def state_after(action: str, status: str, awaiting: str, role: str) -> tuple[str, str]:
-    """Return (status, awaiting) after the move: an acceptance agrees only when nobody is awaited any more."""
-    target = transition_of(action).target
+    """Return (status, awaiting) after the move.
+
+    An acceptance agrees only when nobody is awaited any more. Terms of a side are for the other to answer,
+    those of staff for both.
+    """
+    if action in ("propose", "counter"):
+        return MatchStatus.PROPOSED, _ANSWERED_BY[Role(role)]
     if action == "accept":
         left = awaited_roles(awaiting) - {role}
         if left:
             return status, Awaiting(next(iter(left)))
-    return MatchStatus(target), Awaiting.NOBODY
+    return MatchStatus(transition_of(action).target), Awaiting.NOBODY

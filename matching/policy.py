@@ -6,6 +6,10 @@ from datetime import timedelta
 ANSWER_WITHIN = timedelta(hours=72)
 # After "pass" the pair is not suggested for this long; "never" has no end.
 HIDDEN_AFTER_PASS = timedelta(days=30)
+# After a declined proposal likewise.
+HIDDEN_AFTER_DECLINE = timedelta(days=30)
+# An agreed match that waits longer than this for staff is escalated to all of them.
+ESCALATED_AFTER = timedelta(hours=24)
 # Proposals that one stall or one anchor may make in a week of the town.
 PROPOSALS_A_WEEK = 30
 

@@ -7,3 +7,9 @@ pair_changed = Signal()
 
 # A match changed its state: `match`, `event`.
 match_moved = Signal()
+
+# An agreed match has waited for staff for too long: `match`.
+match_escalated = Signal()
+
+# What a session brought was recorded, corrected, confirmed, disputed or settled: `outcome`, `event`.
+outcome_changed = Signal()

@@ -1,17 +1,34 @@
-"""The one table of a match's states; guard, API, admin, docs and tests are made from it (layer: states)."""
+"""The tables of states; guard, API, admin, docs and tests are made from them (layer: states)."""
 
 from matching.choices import MatchStatus as S
+from matching.choices import OutcomeStatus as O
 from matching.choices import Role
 from matchmaker.core.transitions import Transition
 
 SIDES = frozenset({Role.STALL, Role.ANCHOR})
 STAFF = frozenset({Role.STAFF})
 SYSTEM = frozenset({Role.SYSTEM})
-AWAITED_ONLY = frozenset({"accept", "decline"})
 
+# The life of a match. An acceptance leads to agreed once nobody is awaited any more.
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition("accept", (S.PROPOSED,), S.AGREED, SIDES),
-    Transition("decline", (S.PROPOSED,), S.DECLINED, SIDES),
+    Transition("propose", ("",), S.PROPOSED, SIDES | STAFF),
+    Transition("counter", (S.PROPOSED,), S.PROPOSED, SIDES, awaited_only=True),
+    Transition("accept", (S.PROPOSED,), S.AGREED, SIDES, awaited_only=True),
+    Transition("decline", (S.PROPOSED,), S.DECLINED, SIDES, awaited_only=True),
+    Transition("withdraw", (S.PROPOSED, S.AGREED), S.WITHDRAWN, SIDES, releases=True),
     Transition("approve", (S.AGREED,), S.APPROVED, STAFF),
-    Transition("reject", (S.AGREED,), S.REJECTED, STAFF, needs_reason=True),
+    Transition("reject", (S.AGREED,), S.REJECTED, STAFF, needs_reason=True, releases=True),
+    Transition("expire", (S.PROPOSED, S.AGREED), S.EXPIRED, SYSTEM, releases=True),
+    Transition("cancel", (S.APPROVED,), S.CANCELLED, SIDES | STAFF, needs_reason=True, releases=True),
+    Transition("complete", (S.APPROVED,), S.COMPLETED, STAFF | SYSTEM),
+    Transition("fail", (S.APPROVED,), S.FAILED, STAFF, needs_reason=True, releases=True),
+)
+
+# The life of an outcome. A side that corrects or confirms is further narrowed by who recorded it.
+OUTCOME_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("record", ("",), O.RECORDED, SIDES),
+    Transition("correct", (O.RECORDED, O.DISPUTED), O.RECORDED, SIDES),
+    Transition("confirm", (O.RECORDED,), O.CONFIRMED, SIDES),
+    Transition("dispute", (O.RECORDED,), O.DISPUTED, SIDES, needs_reason=True),
+    Transition("settle", ("", O.RECORDED, O.DISPUTED), O.SETTLED, STAFF),
 )

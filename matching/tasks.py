@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, recommendations
+from matching.services import decisions, matches, recommendations
 from matching.snapshot.market import warm_market
 
 
@@ -56,6 +56,12 @@ def decide_matches(
         note_id=note_id,
         progress=run.progress,
     )
+
+
+@shared_task(name="matching.tasks.keep_deadlines")
+def keep_deadlines() -> None:
+    """Expire what nobody answered or approved in time; escalate what waits for staff."""
+    matches.keep_deadlines()
 
 
 @shared_task(name="matching.tasks.forget_superseded_lists")

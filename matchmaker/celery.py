@@ -21,6 +21,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "keep-deadlines": {
+        "task": "matching.tasks.keep_deadlines",
+        "schedule": 20.0,
+        "options": {"expires": 20.0},
+    },
     "forget-old-jobs": {
         "task": "jobs.tasks.forget_old_jobs",
         "schedule": 3600.0,

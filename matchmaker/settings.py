@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "matchmaker.core",
     "jobs",
     "accounts",
+    "notifications",
     "matching",
     "seeds",
     "django.contrib.admin",

@@ -1,11 +1,13 @@
 """The cast: a merchant and an anchor who fit each other, their likes as strangers, and one of the staff."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -13,6 +15,7 @@ from accounts.digests import digest_of, new_device_token
 from accounts.models import Anchor, DeviceToken, Merchant, Stall, User
 from accounts.selectors import forget_reference
 from matching.snapshot.market import forget_market
+from matchmaker.core import clock
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
 
 
@@ -23,6 +26,34 @@ def cold_caches() -> Iterator[None]:
     forget_market()
     yield
     forget_market()
+
+
+@pytest.fixture(autouse=True)
+def clock_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The town's clock is this process's, which tests can turn; `clock_of_the_database` undoes it."""
+    monkeypatch.setattr(clock, "_read", timezone.now)
+    monkeypatch.setattr(clock, "sql_now", timezone.now)
+
+
+@pytest.fixture
+def clock_of_the_database(clock_of_the_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The town's clock as in production."""
+    monkeypatch.undo()
+
+
+def _flush_append_only(
+    self: Any, style: Any, tables: Sequence[str], **options: Any
+) -> list[str]:  # pragma: no cover
+    """Tests empty the tables by DELETE on SQLite, which the triggers of append-only tables refuse."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        triggers = cursor.fetchall()
+    drop = [f"DROP TRIGGER {name}" for name, _sql in triggers]
+    return [*drop, *_sql_flush(self, style, tables, **options), *(sql for _name, sql in triggers)]
+
+
+_sql_flush = DatabaseOperations.sql_flush
+DatabaseOperations.sql_flush = _flush_append_only  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)
@@ -105,5 +136,7 @@ def other_anchor(other_anchor_user: User) -> Anchor:
 @pytest.fixture
 def staff_user(db: None) -> User:
     user: User = UserFactory.create(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=["decide_match", "view_match"]))
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["decide_match", "propose_match", "view_match"])
+    )
     return user

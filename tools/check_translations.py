@@ -16,7 +16,7 @@ import polib
 BASE_DIR = Path(__file__).resolve().parent.parent
 CATALOGUE = Path("locale/zh_Hans/LC_MESSAGES/django.po")
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}")
-SOURCES = ("matchmaker", "jobs", "accounts", "matching", "seeds", "templates")
+SOURCES = ("matchmaker", "jobs", "accounts", "notifications", "matching", "seeds", "templates")
 
 
 def main() -> int:

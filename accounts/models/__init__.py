@@ -10,7 +10,16 @@ from accounts.models.parties import (
     Stall,
     Verification,
 )
-from accounts.models.reference import Category, Language, ReasonCode, Reference, Region, Style, Zone
+from accounts.models.reference import (
+    Category,
+    Holiday,
+    Language,
+    ReasonCode,
+    Reference,
+    Region,
+    Style,
+    Zone,
+)
 from accounts.models.users import ApiToken, DeviceToken, User
 
 __all__ = [
@@ -19,6 +28,7 @@ __all__ = [
     "CalendarException",
     "Category",
     "DeviceToken",
+    "Holiday",
     "ImportedFile",
     "Language",
     "Membership",

@@ -71,8 +71,35 @@ class Language(Reference):
         verbose_name_plural = _("languages on air")
 
 
+class Holiday(models.Model):
+    """One row per date on which the town keeps other hours: an exception of every stall without its own."""
+
+    on = models.DateField(_("date"), unique=True)
+    name_zh = models.CharField(_("Chinese name"), max_length=80)
+    name_en = models.CharField(_("English name"), max_length=80)
+    hours = models.CharField(
+        _("open hours"),
+        max_length=24,
+        default="0" * 24,
+        help_text=_("24 characters 0 or 1; all 0: closed."),
+    )
+
+    class Meta:
+        verbose_name = _("holiday")
+        verbose_name_plural = _("holidays")
+        ordering = ["on"]
+
+    def __str__(self) -> str:
+        return f"{self.on} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The name in the language of the request."""
+        return self.name_zh if (get_language() or "zh").startswith("zh") else self.name_en
+
+
 class ReasonCode(Reference):
-    """One row per reason that staff may give; `purpose` says for which decision."""
+    """One row per reason that may be given; `purpose` says for which move."""
 
     purpose = models.CharField(_("purpose"), max_length=32)
 

@@ -1,4 +1,4 @@
-"""Endpoints of matches: propose, read, accept, decline (layer: faces)."""
+"""Endpoints of matches: propose, read, and one for every move that people make (layer: faces)."""
 
 from typing import Any
 from uuid import UUID
@@ -14,23 +14,37 @@ from rest_framework.response import Response
 from accounts.acting import asker
 from accounts.models import Anchor, Stall, User
 from jobs.idempotency import Idempotent
-from matching.access import Standing, matches_of
+from matching.access import Standing, matches_of, roles_for
 from matching.api.base import MatchingView, checked_body, checked_query
 from matching.api.render import match_detail, match_summary
 from matching.api.serializers import (
     AcceptInput,
-    DeclineInput,
+    CounterInput,
     MatchDetailShape,
     MatchPageShape,
     MatchQuery,
+    MoveInput,
     ProposalInput,
+    ReasonedInput,
     draft_of,
 )
 from matching.choices import Side
 from matching.models import Match
-from matching.services.matches import accept_match, decline_match, propose_match
+from matching.services.matches import (
+    accept_match,
+    approve_match,
+    cancel_match,
+    complete_match,
+    counter_match,
+    decline_match,
+    fail_match,
+    propose_match,
+    reject_match,
+    withdraw_match,
+)
 from matching.tokens import read_suggestion_id
 from matchmaker.core.errors import InvalidInput, NotFound
+from matchmaker.core.serializers import StrictSerializer
 
 
 @extend_schema(tags=["matches"])
@@ -51,7 +65,7 @@ class Matches(Idempotent, MatchingView, GenericAPIView[Match]):
 
     @extend_schema(request=ProposalInput, responses={201: MatchDetailShape})
     def post(self, request: Request) -> Response:
-        """Propose a match; one that crosses an equal proposal of the other side accepts it."""
+        """Propose a match; one that crosses a proposal of the other side accepts or counters it."""
         values = checked_body(request, ProposalInput)
         side, stall, anchor = _pair_of(asker(request), values)
         match = propose_match(
@@ -84,21 +98,138 @@ class AcceptMatch(Idempotent, MatchingView):
     @extend_schema(request=AcceptInput, responses=MatchDetailShape)
     def post(self, request: Request, match_id: UUID) -> Response:
         """Accept the terms; once both sides have, hours and capacity are reserved."""
-        values = checked_body(request, AcceptInput)
-        accept_match(actor=asker(request), match=_match_of(asker(request), match_id), **values)
+        match = _match_for("accept", asker(request), match_id)
+        accept_match(actor=asker(request), match=match, **checked_body(request, AcceptInput))
         return _shown(asker(request), match_id)
 
 
 @extend_schema(tags=["matches"])
-class DeclineMatch(Idempotent, MatchingView):
+class CounterMatch(Idempotent, MatchingView):
+    """Other terms of an awaited side."""
+
+    @extend_schema(request=CounterInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Answer with other terms, which the other side then has to answer."""
+        match = _match_for("counter", asker(request), match_id)
+        values = checked_body(request, CounterInput)
+        values["terms"] = draft_of(values["terms"])
+        counter_match(actor=asker(request), match=match, **values)
+        return _shown(asker(request), match_id)
+
+
+class Move(Idempotent, MatchingView):
+    """A move that takes a reason and a note and nothing else."""
+
+    action = ""
+    input: type[StrictSerializer] = MoveInput
+
+    def move(self, *, actor: User, match: Match, reason_code: str, note: str) -> Match:
+        """Call the service of this move."""
+        raise NotImplementedError
+
+    def answer(self, request: Request, match_id: UUID) -> Response:
+        """Make the move and show the match as it then is."""
+        match = _match_for(self.action, asker(request), match_id)
+        self.move(actor=asker(request), match=match, **checked_body(request, self.input))
+        return _shown(asker(request), match_id)
+
+
+@extend_schema(tags=["matches"])
+class DeclineMatch(Move):
     """The no of an awaited side."""
 
-    @extend_schema(request=DeclineInput, responses=MatchDetailShape)
+    action = "decline"
+    input = MoveInput
+    move = staticmethod(decline_match)
+
+    @extend_schema(request=MoveInput, responses=MatchDetailShape)
     def post(self, request: Request, match_id: UUID) -> Response:
         """Decline the proposal; the pair is not suggested for 30 days."""
-        values = checked_body(request, DeclineInput)
-        decline_match(actor=asker(request), match=_match_of(asker(request), match_id), **values)
-        return _shown(asker(request), match_id)
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class WithdrawMatch(Move):
+    """The end of a proposal or an agreement by either side."""
+
+    action = "withdraw"
+    input = MoveInput
+    move = staticmethod(withdraw_match)
+
+    @extend_schema(request=MoveInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Withdraw; hours and capacity that were reserved are free again."""
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class CancelMatch(Move):
+    """The end of an approved match."""
+
+    action = "cancel"
+    input = ReasonedInput
+    move = staticmethod(cancel_match)
+
+    @extend_schema(request=ReasonedInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Cancel an approved match, as a side until its first session begins."""
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class ApproveMatch(Move):
+    """The town's yes."""
+
+    action = "approve"
+    input = MoveInput
+    move = staticmethod(approve_match)
+
+    @extend_schema(request=MoveInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Approve an agreed match as town staff; every hard rule is checked again."""
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class RejectMatch(Move):
+    """The town's no."""
+
+    action = "reject"
+    input = ReasonedInput
+    move = staticmethod(reject_match)
+
+    @extend_schema(request=ReasonedInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Reject an agreed match as town staff; what was reserved is free again."""
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class CompleteMatch(Move):
+    """The good end, noted by town staff."""
+
+    action = "complete"
+    input = MoveInput
+    move = staticmethod(complete_match)
+
+    @extend_schema(request=MoveInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Note that all sessions took place; outcomes that are recorded do it by themselves."""
+        return self.answer(request, match_id)
+
+
+@extend_schema(tags=["matches"])
+class FailMatch(Move):
+    """The bad end, noted by town staff."""
+
+    action = "fail"
+    input = ReasonedInput
+    move = staticmethod(fail_match)
+
+    @extend_schema(request=ReasonedInput, responses=MatchDetailShape)
+    def post(self, request: Request, match_id: UUID) -> Response:
+        """Note that a session did not take place; what was reserved is free again."""
+        return self.answer(request, match_id)
 
 
 def _loaded(rows: QuerySet[Match]) -> QuerySet[Match]:
@@ -115,6 +246,13 @@ def _narrowed(rows: QuerySet[Match], standing: Standing, query: dict[str, Any]) 
     for name in {"stall", "anchor"} & set(query):
         rows = rows.filter(**{f"{name}__public_id": query[name]})
     return rows
+
+
+def _match_for(action: str, user: User, match_id: UUID) -> Match:
+    """Return the match; who may not make the move is told so before what is wrong with the body."""
+    match = _match_of(user, match_id)
+    roles_for(action, user, match)
+    return match
 
 
 def _match_of(user: User, match_id: UUID) -> Match:

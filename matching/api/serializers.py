@@ -7,12 +7,14 @@ from rest_framework import serializers
 
 from accounts.choices import CooperationMode, SessionMode
 from matching.api.fields import CentsField, CommaField, RateField
-from matching.choices import Awaiting, MatchStatus, Role, Side
+from matching.choices import Awaiting, MatchStatus, Origin, Role, Side
 from matching.policy import PLACES_MAX, SESSIONS_PER_MATCH
+from matching.states import SYSTEM, TRANSITIONS
 from matching.terms import TermsDraft, WantedSession
 from matchmaker.core.serializers import MomentField, PlainTextField, StrictSerializer
 
-ACTIONS = ("accept", "decline", "approve", "reject")
+# What somebody may be offered: a proposal has an endpoint of its own, and nobody makes the system's moves.
+ACTIONS = [row.action for row in TRANSITIONS if row.action != "propose" and row.by != SYSTEM]
 
 
 class WantedSessionInput(StrictSerializer):
@@ -69,10 +71,27 @@ class AcceptInput(StrictSerializer):
     note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
 
 
-class DeclineInput(StrictSerializer):
-    """A refusal."""
+class CounterInput(StrictSerializer):
+    """Other terms; `terms_digest` makes sure that they answer those that were read."""
 
+    terms = TermsInput()
+    terms_digest = serializers.RegexField(r"^[0-9a-f]{64}$", required=False, default="")
     note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
+
+
+class MoveInput(StrictSerializer):
+    """A move that needs no more than saying so."""
+
+    reason_code = serializers.SlugField(
+        required=False, max_length=48, allow_blank=True, default="", help_text="A code of /reasons/."
+    )
+    note = PlainTextField(lines=True, required=False, max_length=2000, allow_blank=True, default="")
+
+
+class ReasonedInput(MoveInput):
+    """A move that needs a reason."""
+
+    reason_code = serializers.SlugField(max_length=48, help_text="A code of /reasons/.")
 
 
 class MatchQuery(StrictSerializer):
@@ -121,8 +140,12 @@ class MatchShape(serializers.Serializer[Any]):
     score = serializers.FloatField(allow_null=True, help_text="What the proposer's list showed, in points.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    deadline_at = serializers.DateTimeField(allow_null=True, help_text="End of the time for an answer.")
+    origin = serializers.ChoiceField(Origin.choices)
+    deadline_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it expires: unanswered while proposed, unapproved while agreed."
+    )
     agreed_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
     stall = serializers.DictField(help_text="Card of the stall.")
     anchor = serializers.DictField(help_text="Card of the anchor.")
     terms = TermsShape()

@@ -1,6 +1,8 @@
 """Suggestions, reactions, matches and what belongs to them."""
 
+from matching.models.audit import DailyRoot, InvariantCheck, RootLeaf
 from matching.models.lists import (
+    Block,
     EngineRun,
     Exclusivity,
     Impression,
@@ -14,26 +16,31 @@ from matching.models.matches import (
     Match,
     MatchEvent,
     Note,
-    Outcome,
     Session,
     StallHour,
     Terms,
     WeekLoad,
 )
+from matching.models.outcomes import Outcome, OutcomeEvent
 
 __all__ = [
     "AnchorHour",
+    "Block",
     "Booking",
+    "DailyRoot",
     "EngineRun",
     "Exclusivity",
     "Impression",
+    "InvariantCheck",
     "Match",
     "MatchEvent",
     "Note",
     "Outcome",
+    "OutcomeEvent",
     "PairRule",
     "Reaction",
     "RecommendationList",
+    "RootLeaf",
     "Session",
     "StallHour",
     "Terms",

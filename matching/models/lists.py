@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Anchor, Stall
+from accounts.models import Anchor, Merchant, Stall
 from matching.choices import PairRuleKind, ReactionKind, Side
 from matchmaker.core.models import Public, TimeStamped
 
@@ -114,8 +114,27 @@ class Reaction(Pair, TimeStamped):
         return f"{self.side}: {self.kind}"
 
 
+class Block(Public, TimeStamped):
+    """One row per party that wants never again to meet another: all stalls of the merchant, to come too."""
+
+    side = models.CharField(_("by"), max_length=6, choices=Side.choices)
+    merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="+", verbose_name=_("merchant"))
+    anchor = models.ForeignKey(Anchor, models.CASCADE, related_name="+", verbose_name=_("anchor"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
+    )
+
+    class Meta:
+        verbose_name = _("block")
+        verbose_name_plural = _("blocks")
+        constraints = [models.UniqueConstraint(fields=["side", "merchant", "anchor"], name="one_block")]
+
+    def __str__(self) -> str:
+        return f"{self.merchant} – {self.anchor}"
+
+
 class PairRule(Pair, TimeStamped):
-    """One row per standing rule on a pair: blocked by a side, forbidden or forced by staff."""
+    """One row per standing rule of staff on a pair."""
 
     kind = models.CharField(_("rule"), max_length=8, choices=PairRuleKind.choices)
     until = models.DateTimeField(_("until"), null=True, blank=True)

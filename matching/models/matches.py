@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.choices import CooperationMode, SessionMode
 from accounts.models import Anchor, Stall
 from accounts.models.parties import is_share, rate_field
-from matching.choices import OPEN_STATUSES, Awaiting, MatchStatus, Side
+from matching.choices import OPEN_STATUSES, Awaiting, MatchStatus, Origin, Role, Side
 from matchmaker.core.models import Public, StatusChange, TimeStamped, Versioned
 
 
@@ -26,10 +26,22 @@ class Match(Public, TimeStamped, Versioned):
         default=Awaiting.NOBODY,
         editable=False,
     )
-    proposed_by = models.CharField(_("proposed by"), max_length=8, editable=False)
+    proposed_by = models.CharField(_("proposed by"), max_length=8, choices=Role.choices, editable=False)
+    origin = models.CharField(
+        _("origin"), max_length=9, choices=Origin.choices, default=Origin.SIDE, editable=False
+    )
     terms = models.ForeignKey("Terms", models.PROTECT, null=True, related_name="+", editable=False)
-    deadline_at = models.DateTimeField(_("answer until"), null=True, editable=False)
+    deadline_at = models.DateTimeField(
+        _("expires at"),
+        null=True,
+        editable=False,
+        help_text=_(
+            "Proposed: end of the time for an answer. Agreed: start of the first session. Else empty."
+        ),
+    )
     agreed_at = models.DateTimeField(_("agreed at"), null=True, editable=False)
+    escalated_at = models.DateTimeField(_("escalated at"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", editable=False
     )
@@ -38,12 +50,23 @@ class Match(Public, TimeStamped, Versioned):
     class Meta:
         verbose_name = _("match")
         verbose_name_plural = _("matches")
-        permissions = [("decide_match", _("Can approve and reject matches"))]
-        indexes = [models.Index(fields=["status", "agreed_at"], name="match_queue")]
+        permissions = [
+            ("decide_match", _("Can approve and reject matches")),
+            ("propose_match", _("Can propose a match to both sides")),
+        ]
+        indexes = [
+            models.Index(fields=["status", "agreed_at"], name="match_queue"),
+            models.Index(fields=["status", "deadline_at"], name="match_deadline"),
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(status=MatchStatus.PROPOSED) & ~Q(awaiting=Awaiting.NOBODY)
+                | ~Q(status=MatchStatus.PROPOSED) & Q(awaiting=Awaiting.NOBODY),
+                name="match_awaits_while_proposed",
+            ),
             models.UniqueConstraint(
                 fields=["stall", "anchor"], condition=Q(status__in=OPEN_STATUSES), name="one_open_match"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -202,39 +225,3 @@ class WeekLoad(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.party_id} {self.week_on}: {self.used}/{self.capacity}"
-
-
-class Outcome(Public, TimeStamped):
-    """One row per booking: what its session brought; money in cents, people and orders as counts."""
-
-    booking = models.OneToOneField(Booking, models.PROTECT, related_name="outcome")
-    gmv_cents = models.BigIntegerField(_("GMV"))
-    refunded_cents = models.BigIntegerField(_("refunds"), default=0)
-    cancelled_cents = models.BigIntegerField(_("cancelled before shipping"), default=0)
-    orders = models.PositiveIntegerField(_("orders"))
-    orders_cancelled = models.PositiveIntegerField(_("orders cancelled before shipping"), default=0)
-    orders_returned = models.PositiveIntegerField(_("orders returned"), default=0)
-    buyers = models.PositiveIntegerField(_("buyers"))
-    views = models.PositiveIntegerField(_("views"))
-    viewers = models.PositiveIntegerField(_("viewers"))
-    duration_seconds = models.PositiveIntegerField(_("duration"), help_text=_("Seconds."))
-    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-
-    class Meta:
-        verbose_name = _("outcome")
-        verbose_name_plural = _("outcomes")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(viewers__lte=F("views"), buyers__lte=F("viewers")), name="outcome_people"
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    orders_returned__lte=F("orders") - F("orders_cancelled"),
-                    orders_cancelled__lte=F("orders"),
-                ),
-                name="outcome_orders",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.booking_id}"

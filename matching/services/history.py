@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.choices import SessionMode
 from accounts.models import Anchor, Stall, User
-from matching.choices import Awaiting, ReactionKind, Side
+from matching.choices import OPEN_STATUSES, Awaiting, OutcomeStatus, ReactionKind, Side
 from matching.choices import MatchStatus as S
 from matching.models import (
     AnchorHour,
@@ -29,30 +29,18 @@ from matching.models import (
     Terms,
     WeekLoad,
 )
+from matching.moves import state_after
 from matching.policy import ANSWER_WITHIN, HIDDEN_AFTER_PASS
 from matching.services.events import hash_of
+from matching.states import TRANSITIONS
 from matching.terms import TermsDraft, WantedSession
 from matchmaker.core.errors import Conflict, InvalidInput
 from matchmaker.core.weeks import hours_between, week_of
 
 BATCH = 200
-# Every move that a finished match can have made: from which states, and to which. The moves that people can
-# make today are in `states.py`; a test holds the two together.
-MOVES: dict[str, tuple[tuple[str, ...], str]] = {
-    "propose": (("",), S.PROPOSED),
-    "accept": ((S.PROPOSED,), S.AGREED),
-    "decline": ((S.PROPOSED,), S.DECLINED),
-    "withdraw": ((S.PROPOSED, S.AGREED), S.WITHDRAWN),
-    "approve": ((S.AGREED,), S.APPROVED),
-    "reject": ((S.AGREED,), S.REJECTED),
-    "expire": ((S.PROPOSED, S.AGREED), S.EXPIRED),
-    "cancel": ((S.APPROVED,), S.CANCELLED),
-    "complete": ((S.APPROVED,), S.COMPLETED),
-    "fail": ((S.APPROVED,), S.FAILED),
-}
-NEEDS_REASON = frozenset({"reject", "cancel", "fail"})
+# A past match has one version of terms, so nobody can have countered.
+MOVES = {row.action: row for row in TRANSITIONS if row.action != "counter"}
 HOLDS_HOURS = frozenset({S.AGREED, S.APPROVED, S.COMPLETED})
-OTHER = {Side.STALL: Awaiting.ANCHOR, Side.ANCHOR: Awaiting.STALL}
 
 
 @dataclass(frozen=True)
@@ -152,14 +140,14 @@ def check_moves(past: PastMatch) -> None:
     """Raise InvalidInput when the moves of `past` cannot have happened in this order."""
     status, before = "", None
     for move in past.moves:
-        sources, target = MOVES.get(move.action, ((), ""))
-        if status not in sources:
+        row = MOVES.get(move.action)
+        if row is None or status not in row.sources:
             raise _impossible("moves", f"{move.action} from {status!r}")
         if before and move.at < before:
             raise _impossible("moves", f"{move.action} before its cause")
-        if move.action in NEEDS_REASON and not move.reason_code:
+        if row.needs_reason and not move.reason_code:
             raise _impossible("moves", f"{move.action} without reason")
-        status, before = target, move.at
+        status, before = row.target, move.at
     if not status or past.moves[-1].at > timezone.now():
         raise _impossible("moves", "no move, or one that is still to come")
     if len(past.outcomes) != (len(past.terms.sessions) if status == S.COMPLETED else 0):
@@ -173,18 +161,31 @@ def _impossible(name: str, why: str) -> InvalidInput:
 def _match_row(past: PastMatch, actor: User | None) -> Match:
     times = {move.action: move.at for move in past.moves}
     proposer = Side(past.moves[0].role)
-    status = MOVES[past.moves[-1].action][1]
+    status = MOVES[past.moves[-1].action].target
     return Match(
         stall=past.stall,
         anchor=past.anchor,
         status=status,
-        awaiting=OTHER[proposer] if status == S.PROPOSED else Awaiting.NOBODY,
+        awaiting=_awaiting(proposer, status),
         proposed_by=proposer,
-        deadline_at=past.moves[0].at + ANSWER_WITHIN,
+        deadline_at=_deadline(past, status),
         agreed_at=times.get("accept"),
+        ended_at=None if status in OPEN_STATUSES else past.moves[-1].at,
         approved_by=actor if "approve" in times else None,
         version=len(past.moves),
     )
+
+
+def _awaiting(proposer: str, status: str) -> str:
+    """Return who is awaited: there is one version of terms, so it is always the side that did not propose."""
+    return state_after("propose", "", "", proposer)[1] if status == S.PROPOSED else Awaiting.NOBODY
+
+
+def _deadline(past: PastMatch, status: str) -> datetime | None:
+    first = min(session.starts_at for session in past.terms.sessions)
+    if status == S.PROPOSED:
+        return min(past.moves[0].at + ANSWER_WITHIN, first)
+    return first if status == S.AGREED else None
 
 
 def _write_terms(rows: Sequence[Match], matches: Sequence[PastMatch]) -> None:
@@ -217,14 +218,14 @@ def _chain(row: Match, past: PastMatch, actor: User | None) -> Iterable[MatchEve
     """Yield the events of a match, each linked to the one before by its hash."""
     status, link = "", ""
     for number, move in enumerate(past.moves, start=1):
-        target = MOVES[move.action][1]
+        target = MOVES[move.action].target
         event = MatchEvent(
             match=row,
             seq=number,
             action=move.action,
             from_status=status,
             to_status=target,
-            awaiting=OTHER[Side(row.proposed_by)] if target == S.PROPOSED else Awaiting.NOBODY,
+            awaiting=_awaiting(row.proposed_by, target),
             terms_digest=past.terms.digest(),
             actor_id=actor.pk if actor and move.role != "system" else None,
             actor_role=move.role,
@@ -261,7 +262,14 @@ def _reserve(kept: _Reservations, pairs: Iterable[tuple[Match, PastMatch]], acto
         for number, wanted in enumerate(past.terms.sessions):
             booking = _book(kept, row, wanted)
             if past.outcomes:
-                kept.outcomes.append(Outcome(booking=booking, recorded_by=actor, **past.outcomes[number]))
+                kept.outcomes.append(
+                    Outcome(
+                        booking=booking,
+                        status=OutcomeStatus.SETTLED,
+                        recorded_by=actor,
+                        **past.outcomes[number],
+                    )
+                )
 
 
 def _book(kept: _Reservations, row: Match, wanted: WantedSession) -> Booking:

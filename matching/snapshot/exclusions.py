@@ -1,21 +1,20 @@
 """Pairs that people, staff or open matches take out: one definition for every path (layer: snapshot)."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from accounts.models import Stall
 from matching.choices import OPEN_STATUSES, MatchStatus, PairRuleKind, ReactionKind
 from matching.engine.types import Exclusions, Rule
-from matching.models import Exclusivity, Match, PairRule, Reaction
+from matching.models import Block, Exclusivity, Match, PairRule, Reaction
+from matching.policy import HIDDEN_AFTER_DECLINE
+from matchmaker.core import clock
 from matchmaker.core.weeks import town_today
 
-DECLINE_HIDES = timedelta(days=30)
 _REACTION_RULES = {ReactionKind.PASS: Rule.PASSED, ReactionKind.NEVER: Rule.NEVER}
-_PAIR_RULES = {PairRuleKind.BLOCK: Rule.BLOCKED, PairRuleKind.FORBID: Rule.FORBIDDEN}
+_PAIR_RULES = {PairRuleKind.FORBID: Rule.FORBIDDEN}
 
 Ids = Sequence[int] | None
 Triple = tuple[int, int, Rule]
@@ -26,6 +25,7 @@ def read_exclusions(stall_ids: Ids = None, anchor_ids: Ids = None) -> Exclusions
     triples = [
         *_reactions(stall_ids, anchor_ids),
         *_pair_rules(stall_ids, anchor_ids),
+        *_blocks(stall_ids, anchor_ids),
         *_matches(stall_ids, anchor_ids),
         *_exclusivities(stall_ids, anchor_ids),
     ]
@@ -41,21 +41,31 @@ def _among(rows: QuerySet[Any], stall_ids: Ids, anchor_ids: Ids) -> QuerySet[Any
 
 
 def _reactions(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
-    in_force = Q(kind=ReactionKind.NEVER) | Q(kind=ReactionKind.PASS, until__gt=timezone.now())
+    in_force = Q(kind=ReactionKind.NEVER) | Q(kind=ReactionKind.PASS, until__gt=clock.sql_now())
     rows = _among(Reaction.objects.filter(in_force), stall_ids, anchor_ids)
     for stall_id, anchor_id, kind in rows.values_list("stall_id", "anchor_id", "kind"):
         yield stall_id, anchor_id, _REACTION_RULES[kind]
 
 
 def _pair_rules(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
-    in_force = Q(until__isnull=True) | Q(until__gt=timezone.now())
+    in_force = Q(until__isnull=True) | Q(until__gt=clock.sql_now())
     rows = _among(PairRule.objects.filter(in_force, kind__in=list(_PAIR_RULES)), stall_ids, anchor_ids)
     for stall_id, anchor_id, kind in rows.values_list("stall_id", "anchor_id", "kind"):
         yield stall_id, anchor_id, _PAIR_RULES[kind]
 
 
+def _blocks(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
+    """Yield all stalls of a merchant with the anchor: who never wants to meet a party meets none of them."""
+    rows = Block.objects.all() if anchor_ids is None else Block.objects.filter(anchor__in=anchor_ids)
+    if stall_ids is not None:
+        rows = rows.filter(merchant__stalls__in=stall_ids)
+    pairs = rows.filter(merchant__stalls__isnull=False).values_list("merchant__stalls", "anchor_id")
+    for stall_id, anchor_id in pairs:
+        yield stall_id, anchor_id, Rule.BLOCKED
+
+
 def _matches(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
-    declined = Q(status=MatchStatus.DECLINED, updated_at__gt=timezone.now() - DECLINE_HIDES)
+    declined = Q(status=MatchStatus.DECLINED, ended_at__gt=clock.sql_now() - HIDDEN_AFTER_DECLINE)
     rows = _among(Match.objects.filter(declined | Q(status__in=OPEN_STATUSES)), stall_ids, anchor_ids)
     for stall_id, anchor_id, status in rows.values_list("stall_id", "anchor_id", "status"):
         yield stall_id, anchor_id, Rule.DECLINED if status == MatchStatus.DECLINED else Rule.OPEN_MATCH

@@ -12,13 +12,19 @@ from matchmaker.core.errors import Conflict
 
 @dataclass(frozen=True)
 class Transition:
-    """One row of a state table: who (`by`) may lead from which states (`sources`) to `target`."""
+    """One row of a state table: who (`by`) may lead from which states (`sources`) to `target`.
+
+    The source "" is a thing that is not there yet.
+    `awaited_only`: of the sides only one that has to answer. `releases`: what was reserved is free again.
+    """
 
     action: str
     sources: tuple[str, ...]
     target: str
     by: frozenset[str]
     needs_reason: bool = False
+    awaited_only: bool = False
+    releases: bool = False
 
 
 def allowed(table: Iterable[Transition], *, status: str, roles: Iterable[str]) -> list[str]:

@@ -58,7 +58,7 @@ def test_a_stall_proposes_by_suggestion(api, merchant_user, stall, anchor):
     assert (data["status"], data["awaiting"], data["side"]) == ("proposed", "anchor", "stall")
     assert data["anchor"]["id"] == str(anchor.public_id) and data["contact"] is None
     assert data["terms"]["commission_rate"] == "0.2000" and data["terms"]["slot_fee_cents"] == 0
-    assert data["allowed_actions"] == [] and data["events"][0]["note"] == "For the autumn"
+    assert data["allowed_actions"] == ["withdraw"] and data["events"][0]["note"] == "For the autumn"
     assert Match.objects.get().proposed_by == "stall"
 
 
@@ -173,7 +173,7 @@ def test_accept_agrees_and_opens_the_contacts(api, anchor_user, merchant_user, m
     answer = api(anchor_user).post(url_of(match, "accept/"), {"terms_digest": match.terms.digest})
     assert answer.status_code == 200, answer.data
     data = answer.json()
-    assert (data["status"], data["awaiting"], data["allowed_actions"]) == ("agreed", "", [])
+    assert (data["status"], data["awaiting"], data["allowed_actions"]) == ("agreed", "", ["withdraw"])
     assert data["contact"] == {"name": stall.merchant.contact_name, "phone": stall.merchant.contact_phone}
     assert len(data["bookings"]) == 1 and data["bookings"][0]["released_at"] is None
     theirs = api(merchant_user).get(url_of(match)).json()
@@ -247,9 +247,15 @@ def test_a_full_hour_is_named(api, anchor_user, stall, anchor):
     assert answer.json()["side"] == "anchor" and answer.json()["hour_at"]
 
 
-def test_there_is_no_approval_by_api(api, staff_user, stall, anchor):
+def test_staff_decide_by_api_what_the_admin_decides(api, staff_user, merchant_user, stall, anchor):
     match = agreed(stall, anchor)
-    assert api(staff_user).post(url_of(match, "approve/")).status_code == 404
+    assert api(merchant_user).post(url_of(match, "approve/")).status_code == 403
+    answer = api(staff_user).post(url_of(match, "approve/"))
+    assert (answer.status_code, answer.json()["status"]) == (200, "approved"), answer.data
+    again = api(staff_user).post(url_of(match, "approve/"))
+    problem = again.json()
+    assert (again.status_code, problem["code"]) == (409, "wrong_state")
+    assert (problem["status_now"], problem["awaiting_now"]) == ("approved", "")
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -279,15 +285,16 @@ def test_allowed_actions_follow_the_reader(api, merchant_user, anchor_user, staf
         return detail
 
     assert (actions(merchant_user), actions(anchor_user), actions(staff_user)) == (
-        [],
-        ["accept", "decline"],
+        ["withdraw"],
+        ["counter", "accept", "decline", "withdraw"],
         [],
     )
     api(anchor_user).post(url_of(match, "accept/"))
-    assert (actions(merchant_user), actions(anchor_user)) == ([], [])
+    assert (actions(merchant_user), actions(anchor_user)) == (["withdraw"], ["withdraw"])
     assert actions(staff_user) == ["approve", "reject"]
     approve_match(actor=staff_user, match=match)
-    assert actions(staff_user) == []
+    assert (actions(merchant_user), actions(anchor_user)) == (["cancel"], ["cancel"])
+    assert actions(staff_user) == ["cancel", "complete", "fail"]
 
 
 def test_the_list_is_narrowed(api, merchant_user, stall, anchor, other_anchor):

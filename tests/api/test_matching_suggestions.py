@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.choices import StreamingPermit, VerificationStatus
 from accounts.models import Anchor, Merchant, Stall, Zone
-from matching.models import Impression, PairRule, Reaction, RecommendationList, WeekLoad
+from matching.models import Block, Impression, PairRule, Reaction, RecommendationList, WeekLoad
 from matching.selectors import suggestions_for
 from matching.services.recommendations import rematch_everybody
 from matching.tokens import make_suggestion_id, read_suggestion_id
@@ -243,7 +243,7 @@ OUT = {
     "never by the other": lambda s, a: Reaction.objects.create(
         side="anchor", stall=s, anchor=a, kind="never"
     ),
-    "blocked": lambda s, a: PairRule.objects.create(stall=s, anchor=a, kind="block"),
+    "blocked": lambda s, a: Block.objects.create(side="anchor", merchant=s.merchant, anchor=a),
     "forbidden": lambda s, a: PairRule.objects.create(stall=s, anchor=a, kind="forbid"),
     "open match": lambda s, a: proposed(s, a),
     "archived anchor": lambda s, a: _change(Anchor, a, archived_at=timezone.now()),

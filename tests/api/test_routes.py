@@ -41,6 +41,7 @@ OWNER_AND_ANCHOR = access("owner", "anchor", others=404)
 READ_MATCH = access("owner", "anchor", "staff", "superuser", others=404)
 # Staff see the match and answer for nobody.
 ANSWER = READ_MATCH | {"staff": 403, "superuser": 403}
+DECIDE = READ_MATCH | {"owner": 403, "anchor": 403}
 STAFF = access("staff", "superuser", others=403)
 
 TABLE: dict[str, dict[str, dict[str, int | str]]] = {
@@ -59,8 +60,15 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "suggestions/<str:suggestion_id>/reaction/": {"PUT": STALL_OWNER, "DELETE": STALL_OWNER},
     "matches/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "matches/<uuid:match_id>/": {"GET": READ_MATCH},
-    "matches/<uuid:match_id>/accept/": {"POST": ANSWER},
-    "matches/<uuid:match_id>/decline/": {"POST": ANSWER},
+    **{
+        f"matches/<uuid:match_id>/{action}/": {"POST": ANSWER}
+        for action in ("accept", "counter", "decline", "withdraw")
+    },
+    "matches/<uuid:match_id>/cancel/": {"POST": READ_MATCH},
+    **{
+        f"matches/<uuid:match_id>/{action}/": {"POST": DECIDE}
+        for action in ("approve", "reject", "complete", "fail")
+    },
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "devices/": {"GET": SIGNED_IN},

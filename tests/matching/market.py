@@ -25,7 +25,7 @@ def make_user(**fields: Any) -> User:
 
 def make_staff(*permissions: str) -> User:
     user = make_user(is_staff=True)
-    codes = permissions or ("decide_match", "view_match")
+    codes = permissions or ("decide_match", "propose_match", "view_match")
     user.user_permissions.set(Permission.objects.filter(codename__in=codes))
     return user
 

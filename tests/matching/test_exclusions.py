@@ -10,7 +10,7 @@ from accounts.choices import StreamingPermit, VerificationStatus
 from accounts.models import Anchor, Stall
 from matching.choices import MatchStatus
 from matching.engine.types import Rule
-from matching.models import Exclusivity, Match, PairRule, Reaction, WeekLoad
+from matching.models import Block, Exclusivity, Match, PairRule, Reaction, WeekLoad
 from matching.rules import BY_INVITATION, EXCLUDED, REASON_TEXTS, check_pair
 from matching.services.matches import accept_match, approve_match
 from matchmaker.core.errors import Conflict
@@ -73,7 +73,14 @@ EXCLUSIONS = {
         lambda s, a: Reaction.objects.create(side="anchor", **pair(s, a), kind="never"),
         "never",
     ),
-    "blocked": (lambda s, a: PairRule.objects.create(**pair(s, a), kind="block"), "blocked"),
+    "blocked by the merchant": (
+        lambda s, a: Block.objects.create(side="stall", merchant=s.merchant, anchor=a),
+        "blocked",
+    ),
+    "blocked by the anchor": (
+        lambda s, a: Block.objects.create(side="anchor", merchant=s.merchant, anchor=a),
+        "blocked",
+    ),
     "forbidden": (lambda s, a: PairRule.objects.create(**pair(s, a), kind="forbid"), "forbidden"),
     "promised elsewhere": (promise, "exclusive_elsewhere"),
     "no common hours": (

@@ -96,13 +96,13 @@ def test_a_crossing_proposal_with_the_same_terms_accepts():
     assert proposals_left("anchor", anchor.pk) == PROPOSALS_A_WEEK, "an acceptance is no proposal"
 
 
-def test_a_crossing_proposal_with_other_terms_names_the_open_match():
+def test_a_crossing_proposal_with_other_terms_is_a_counter_offer():
     stall, anchor = make_stall(), make_anchor()
     first = proposed(stall, anchor)
-    with pytest.raises(Conflict) as caught:
-        proposed(stall, anchor, session(3), side="anchor")
-    assert caught.value.code == "already_open"
-    assert caught.value.extra == {"match": str(first.public_id), "status_now": "proposed"}
+    second = proposed(stall, anchor, session(3), side="anchor")
+    assert second.pk == first.pk and (second.status, second.awaiting) == ("proposed", "stall")
+    assert second.terms.number == 2 and second.terms.proposed_by == "anchor"
+    assert proposals_left("anchor", anchor.pk) == PROPOSALS_A_WEEK, "an answer is no proposal"
 
 
 def test_the_same_side_cannot_propose_twice():
