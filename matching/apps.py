@@ -13,3 +13,4 @@ class MatchingConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("matching.receivers")
+        import_module("matching.notices")

@@ -6,8 +6,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.signals import profile_changed
+from matching.models import Match, MatchEvent, OutcomeEvent
+from matching.services.news import (
+    request_news_of_escalation,
+    request_news_of_move,
+    request_news_of_outcome,
+)
 from matching.services.recommendations import request_refresh
-from matching.signals import pair_changed
+from matching.signals import match_escalated, match_moved, outcome_changed, pair_changed
 
 
 @receiver(profile_changed, dispatch_uid="matching.profile_changed")
@@ -21,3 +27,21 @@ def on_pair_changed(*, stall_id: int, anchor_id: int, **_: Any) -> None:
     """A reaction, rule or match leaves a gap in both lists, or closes one."""
     request_refresh(side="stall", ids=[stall_id])
     request_refresh(side="anchor", ids=[anchor_id])
+
+
+@receiver(match_moved, dispatch_uid="matching.match_moved")
+def on_match_moved(*, event: MatchEvent, **_: Any) -> None:
+    """Those whom a move concerns or awaits are told."""
+    request_news_of_move(event=event)
+
+
+@receiver(match_escalated, dispatch_uid="matching.match_escalated")
+def on_match_escalated(*, match: Match, **_: Any) -> None:
+    """Staff are told that a match waits for them."""
+    request_news_of_escalation(match=match)
+
+
+@receiver(outcome_changed, dispatch_uid="matching.outcome_changed")
+def on_outcome_changed(*, event: OutcomeEvent, **_: Any) -> None:
+    """Those whom the figures of a session concern are told."""
+    request_news_of_outcome(event=event)

@@ -48,6 +48,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=19, minute=30),
         "options": {"expires": 3600.0},
     },
+    "forget-read-notices": {
+        "task": "notifications.tasks.forget_read_notices",
+        "schedule": crontab(hour=20, minute=0),
+        "options": {"expires": 3600.0},
+    },
     "forget-old-counts": {
         "task": "jobs.tasks.forget_old_counts",
         "schedule": 3600.0,

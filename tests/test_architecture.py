@@ -40,6 +40,7 @@ LAYERS = (
         "rules",
         "scores",
         "access",
+        "notices",
         "queue",
         "acting",
     },

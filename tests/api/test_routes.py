@@ -69,6 +69,8 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
         f"matches/<uuid:match_id>/{action}/": {"POST": DECIDE}
         for action in ("approve", "reject", "complete", "fail")
     },
+    "notifications/": {"GET": SIGNED_IN},
+    "notifications/read/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "devices/": {"GET": SIGNED_IN},
