@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, matches, news, recommendations
+from matching.services import decisions, matches, news, recommendations, roots
 from matching.snapshot.market import warm_market
 
 
@@ -80,6 +80,12 @@ def tell_of_outcome(run: Run, *, event_id: int) -> dict[str, Any]:
 def keep_deadlines() -> None:
     """Expire what nobody answered or approved in time; escalate what waits for staff."""
     matches.keep_deadlines()
+
+
+@shared_task(name="matching.tasks.close_day")
+def close_day() -> None:
+    """Bind what happened until the last midnight of the town under a root."""
+    roots.close_day()
 
 
 @shared_task(name="matching.tasks.forget_superseded_lists")

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from matching.api import matches
+from matching.api.events import EventNote, MatchEvents
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
 
 MOVES = {
@@ -24,6 +25,8 @@ urlpatterns = [
     path("suggestions/<str:suggestion_id>/reaction/", SuggestionReaction.as_view(), name="reaction"),
     path("matches/", matches.Matches.as_view(), name="matches"),
     path("matches/<uuid:match_id>/", matches.OneMatch.as_view(), name="match"),
+    path("matches/<uuid:match_id>/events/", MatchEvents.as_view(), name="match-events"),
+    path("matches/<uuid:match_id>/events/<int:seq>/note/", EventNote.as_view(), name="match-event-note"),
     *(
         path(f"matches/<uuid:match_id>/{action}/", view.as_view(), name=f"match-{action}")
         for action, view in MOVES.items()
