@@ -1,7 +1,7 @@
 """Whether the events and terms of matches are as they were written (layer: selectors).
 
-Everything is read in blocks, so that a million events need no more memory than a thousand. One statement reads
-a block's matches together with their events: a move in between cannot make the two differ.
+Everything is read in blocks, so that a million events need no more memory than a thousand. One statement
+reads a block's matches together with their events: a move in between cannot make the two differ.
 """
 
 import hashlib

@@ -16,7 +16,7 @@ WHERE tgfoid = to_regproc('matching_append_only') AND tgenabled IN ('O', 'A') AN
 
 
 def missing_triggers(*, using: str = "default") -> list[str]:
-    """Return `table.trigger` of each trigger that makes a table append-only and is missing or switched off."""
+    """Return `table.trigger` of each append-only trigger that is not there, or is switched off."""
     connection = connections[using]
     is_sqlite = connection.vendor == "sqlite"
     with connection.cursor() as cursor:
