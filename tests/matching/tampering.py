@@ -1,6 +1,5 @@
 """What somebody with the keys to the database could do: rewrite rows once the triggers are out of the way."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,7 +16,6 @@ from matchmaker.core.weeks import town_today
 from tests.matching.market import agreed, make_anchor, make_staff, make_stall
 
 append_only = import_module("matching.migrations.0005_append_only")
-YESTERDAY_AFTER = timedelta(days=1)
 
 
 class PlainEditor:
@@ -31,7 +29,7 @@ class PlainEditor:
 
 
 def raw(sql: str, *params: Any) -> int:
-    """Run the SQL, and with it the checks that wait for the end of the transaction; return the row count."""
+    """Run the SQL; return the row count."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.rowcount
@@ -63,7 +61,8 @@ def rehash(match: Match) -> None:
     for event in MatchEvent.objects.filter(match=match).order_by("seq"):
         event.prev_hash = link
         link = event_hash(event, match.public_id)
-        raw("UPDATE matching_matchevent SET prev_hash = %s, hash = %s WHERE id = %s", event.prev_hash, link, event.pk)
+        sql = "UPDATE matching_matchevent SET prev_hash = %s, hash = %s WHERE id = %s"
+        raw(sql, event.prev_hash, link, event.pk)
 
 
 def forge_leaves() -> None:
@@ -82,7 +81,3 @@ def forge_roots() -> None:
         new, _count = root_hash(link, leaves.values_list("match__public_id", "seq", "hash"))
         DailyRoot.objects.filter(pk=root.pk).update(prev_root=link, root=new)
         link = new
-
-
-def digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Events and terms are only ever added: the database itself refuses anything else, on SQLite and PostgreSQL."""
+"""Events and terms are only ever added: the database itself refuses anything else."""
 
 import pytest
 from django.core.management import call_command
@@ -165,7 +165,7 @@ def test_tests_may_flush():
 
 @pytest.fixture
 def plain_owner(db):
-    """This test's connection as a role that owns all tables and is no superuser; gone with the transaction."""
+    """This test's connection as a role that owns all tables and is no superuser; ends with the test."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no roles")
     with connection.cursor() as cursor:
@@ -223,7 +223,7 @@ def test_ordinary_life_goes_on_for_an_owner_who_is_no_superuser(plain_owner):
     )
     match = accept_match(actor=member_of(anchor), match=match)
     match = approve_match(actor=make_staff(), match=match)
-    connection.check_constraints()  # the foreign keys, in the name of the owner, as at the end of a transaction
+    connection.check_constraints()  # foreign keys in the owner's name, as at the end of a transaction
     erase_note(actor=author, note=Note.objects.get())
     author.memberships.all().delete()
     author.delete()
