@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, matches, news, recommendations, roots
+from matching.services import decisions, invariants, matches, news, recommendations, roots
 from matching.snapshot.market import warm_market
 
 
@@ -74,6 +74,19 @@ def tell_of_escalation(run: Run, *, match_id: int) -> dict[str, Any]:
 def tell_of_outcome(run: Run, *, event_id: int) -> dict[str, Any]:
     """Tell of what a session brought."""
     return news.tell_of_outcome(event_id=event_id)
+
+
+@handles(invariants.CHECK_KIND)
+def check_invariants(run: Run) -> dict[str, Any]:
+    """Look for violations of all invariants."""
+    check = invariants.check_all(progress=run.progress)
+    return {"check": check.pk, "violations": check.violations}
+
+
+@shared_task(name="matching.tasks.check_invariants_nightly")
+def check_invariants_nightly() -> None:
+    """Ask for a check of all invariants."""
+    invariants.request_check()
 
 
 @shared_task(name="matching.tasks.keep_deadlines")

@@ -59,6 +59,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=20, minute=0),
         "options": {"expires": 3600.0},
     },
+    # 04:30 in the town (20:30 UTC): after the nightly rematch, before anybody works.
+    "check-invariants-nightly": {
+        "task": "matching.tasks.check_invariants_nightly",
+        "schedule": crontab(hour=20, minute=30),
+        "options": {"expires": 3600.0},
+    },
     "forget-old-counts": {
         "task": "jobs.tasks.forget_old_counts",
         "schedule": 3600.0,

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs.models import Job, JobState
+from matching.models import InvariantCheck
 
 # Work that nobody has taken for this long means that no worker lives, or none hears.
 STALLED_SECONDS = 120
@@ -105,3 +106,23 @@ def _lines() -> Iterator[str]:
     yield "# HELP matchmaker_jobs_lapsed Running jobs whose worker no longer renews its lease."
     yield "# TYPE matchmaker_jobs_lapsed gauge"
     yield f"matchmaker_jobs_lapsed {lapsed}"
+    yield from _invariants()
+
+
+def _invariants() -> Iterator[str]:
+    """What the last check of invariants found, and how old it is; nothing before the first."""
+    check = InvariantCheck.objects.order_by("-pk").first()
+    if check is None:
+        return
+    yield "# HELP matchmaker_invariant_violations Violations that the last check of invariants found."
+    yield "# TYPE matchmaker_invariant_violations gauge"
+    for row in check.results:
+        yield f'matchmaker_invariant_violations{{invariant="{row["number"]}"}} {row["violations"]}'
+    yield "# HELP matchmaker_invariant_examined Rows that the last check of invariants looked at."
+    yield "# TYPE matchmaker_invariant_examined gauge"
+    for row in check.results:
+        yield f'matchmaker_invariant_examined{{invariant="{row["number"]}"}} {row["examined"]}'
+    age = (timezone.now() - check.created_at).total_seconds()
+    yield "# HELP matchmaker_invariants_checked_seconds How long ago the last check of invariants ended."
+    yield "# TYPE matchmaker_invariants_checked_seconds gauge"
+    yield f"matchmaker_invariants_checked_seconds {age:.0f}"

@@ -45,7 +45,7 @@ LAYERS = (
         "acting",
     },
     {"imports"},
-    {"services", "throttle"},
+    {"services", "throttle", "invariants"},
     {"tasks"},
     {"receivers"},
     {"apps"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.choices import VerificationStatus
@@ -12,6 +13,7 @@ from accounts.models import Anchor, Merchant, User
 from jobs.models import Job, JobState
 from matching.access import DECIDE
 from matching.admin import wording
+from matching.models import InvariantCheck
 from matching.queue import waiting_matches
 from matchmaker.core.admin import SOON
 from matchmaker.core.weeks import town_today
@@ -39,6 +41,8 @@ def tiles_for(user: User | AnonymousUser) -> list[Tile]:
         tiles.append(_parties(Anchor, _("anchors to verify"), "admin:accounts_anchor_changelist"))
     if user.has_perm("jobs.view_job"):
         tiles.append(_dead_jobs())
+    if user.has_perm("matching.view_invariantcheck"):
+        tiles += _last_check()
     return tiles
 
 
@@ -71,3 +75,20 @@ def _dead_jobs() -> Tile:
     dead = Job.objects.filter(state=JobState.DEAD).count()
     url = f"{reverse('admin:jobs_job_changelist')}?state__exact={JobState.DEAD}"
     return Tile(_("jobs given up"), dead, url, is_urgent=dead > 0)
+
+
+def _last_check() -> list[Tile]:
+    """The last check of invariants; no tile before the first."""
+    check = InvariantCheck.objects.defer("results").order_by("-pk").first()
+    if check is None:
+        return []
+    ago = wording.duration(timezone.now() - check.created_at)
+    return [
+        Tile(
+            _("invariants violated"),
+            check.violations,
+            reverse("admin:matching_invariantcheck_change", args=[check.pk]),
+            _("checked %(time)s ago") % {"time": ago},
+            is_urgent=check.violations > 0,
+        )
+    ]

@@ -1,0 +1,82 @@
+"""Everything that a detector of invariants can report, in words (layer: invariants)."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class What(TextChoices):
+    """One kind of violation each; its code is stored, its words are shown."""
+
+    DETECTOR_FAILED = "detector_failed", _("the check itself failed; the log has the error")
+    # 1
+    LOAD_DIFFERS = "load_differs", _("the week's count is not the number of its bookings")
+    LOAD_ABOVE_CAPACITY = "load_above_capacity", _("more bookings in the week than its capacity")
+    LOAD_NEVER_OFFERED = "load_never_offered", _("more bookings in the week than the party ever offered")
+    PLACES_DIFFER = "places_differ", _("the session's places used are not the number of its bookings")
+    PLACES_EXCEEDED = "places_exceeded", _("more bookings in the session than it has places")
+    SESSIONS_OVERLAP = "sessions_overlap", _("two sessions of the anchor overlap")
+    ANCHOR_HOURS_DIFFER = "anchor_hours_differ", _("the anchor's hours are not those of the session")
+    STALL_HOURS_DIFFER = "stall_hours_differ", _("the stall's hours are not those of the booking")
+    HOUR_TAKEN_TWICE = "hour_taken_twice", _("one hour of a party, and one host number, are taken twice")
+    TOO_MANY_HOSTS = "too_many_hosts", _("more hosts at once than the stall ever allowed")
+    BOOKING_OF_OTHERS = (
+        "booking_of_others",
+        _("the booking is of another stall, anchor or week than its match"),
+    )
+    BOOKING_NOT_RELEASED = "booking_not_released", _("an ended match still holds the booking")
+    BOOKINGS_MISSING = "bookings_missing", _("the match holds other bookings than its terms want")
+    # 2
+    TWO_OPEN_MATCHES = "two_open_matches", _("the pair has more than one open match")
+    # 3
+    APPROVED_WITHOUT_BOTH = "approved_without_both", _("approved before both sides agreed to these terms")
+    NEVER_APPROVED = "never_approved", _("in a state that only an approval leads to, without one")
+    # 4
+    NO_EVENTS = "no_events", _("a match without any event")
+    GAP_IN_EVENTS = "gap_in_events", _("the events are not numbered 1, 2, 3 …")
+    ILLEGAL_MOVE = "illegal_move", _("a move that the state table does not have")
+    BROKEN_PATH = "broken_path", _("a move does not begin where the one before ended")
+    STATE_DIFFERS = "state_differs", _("the state is not the one that the last event led to")
+    # 5
+    CHANGE_WITHOUT_EVENT = (
+        "change_without_event",
+        _("the match has changed more or fewer times than it has events"),
+    )
+    CHAIN_BROKEN = "chain_broken", _("an event was changed: the hash chain does not hold")
+    NOT_APPEND_ONLY = "not_append_only", _("the trigger that keeps rows from being changed is missing")
+    # 6
+    APPROVER_IS_PARTY = "approver_is_party", _("the approver acts for one of the sides")
+    APPROVER_DIFFERS = "approver_differs", _("the match names another approver than its event")
+    # 7
+    TERMS_ALTERED = "terms_altered", _("the terms are no longer those of their digest")
+    TERMS_NOT_FROZEN = "terms_not_frozen", _("an event names other terms than were on the table")
+    # 8
+    SHOWN_INELIGIBLE = "shown_ineligible", _("a party is suggested that may not be shown")
+    SHOWN_EXCLUDED = "shown_excluded", _("a pair is suggested that is excluded")
+    # 9
+    TWO_CURRENT_LISTS = "two_current_lists", _("the party has more than one current list")
+    LIST_TORN = "list_torn", _("the arrays of the list do not fit each other")
+    # 10
+    NOT_REPEATABLE = "not_repeatable", _("the same market computed twice gave two results")
+    MODEL_ALTERED = "model_altered", _("the stored model is not the one of its fingerprint")
+    # 11
+    JOB_WAITS = "job_waits", _("due work that nobody takes")
+    JOB_LOST = "job_lost", _("a worker died and nobody took its work over")
+    JOB_DEAD = "job_dead", _("work was given up; try it again under jobs")
+    JOB_TWICE = "job_twice", _("equal work is queued twice")
+    LIST_DUE = "list_due", _("a party changed, and no work is queued to renew its list")
+    # 12
+    KEY_TWICE = "key_twice", _("one idempotency key of a user has two rows")
+    KEY_UNANSWERED = "key_unanswered", _("an idempotency key without the answer of a success")
+    KEY_WITHOUT_DIGEST = "key_without_digest", _("an idempotency key without the digest of its request")
+    # 13
+    PHONE_FOUND = "phone_found", _("a phone number where only ids and codes may be")
+    ID_NUMBER_FOUND = "id_number_found", _("an ID number where only ids and codes may be")
+    CREDIT_CODE_FOUND = "credit_code_found", _("a credit code where only ids and codes may be")
+    # 14
+    TOKEN_OF_DISABLED = "token_of_disabled", _("a blocked user holds a token that was not revoked")  # noqa: S105
+    MOVE_OF_DISABLED = "move_of_disabled", _("a blocked user did something")
+    # 16
+    MIGRATION_MISSING = "migration_missing", _("a migration is not applied, or not written")
+    CONSTRAINT_MISSING = "constraint_missing", _("a constraint or index of the models is not in the database")
+    REFERENCE_DANGLES = "reference_dangles", _("a row refers to one that is not there")
+    DATABASE_DAMAGED = "database_damaged", _("the database finds itself damaged")
