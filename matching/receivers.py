@@ -6,8 +6,8 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.signals import profile_changed
-from matching.services.recommendations import request_refresh
-from matching.signals import pair_changed
+from matching.services.recommendations import request_refresh, request_refresh_between
+from matching.signals import block_changed, pair_changed
 
 
 @receiver(profile_changed, dispatch_uid="matching.profile_changed")
@@ -21,3 +21,9 @@ def on_pair_changed(*, stall_id: int, anchor_id: int, **_: Any) -> None:
     """A reaction, rule or match leaves a gap in both lists, or closes one."""
     request_refresh(side="stall", ids=[stall_id])
     request_refresh(side="anchor", ids=[anchor_id])
+
+
+@receiver(block_changed, dispatch_uid="matching.block_changed")
+def on_block_changed(*, merchant_id: int, anchor_id: int, **_: Any) -> None:
+    """A block leaves a gap in the lists of the anchor and of every stall of the merchant, or closes it."""
+    request_refresh_between(merchant_id=merchant_id, anchor_id=anchor_id)

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from matching.api import matches
+from matching.api.blocks import Blocks, OneBlock
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
+from matching.api.terms import MatchTerms, TermsPreviews
 
 MOVES = {
     "counter": matches.CounterMatch,
@@ -24,6 +26,10 @@ urlpatterns = [
     path("suggestions/<str:suggestion_id>/reaction/", SuggestionReaction.as_view(), name="reaction"),
     path("matches/", matches.Matches.as_view(), name="matches"),
     path("matches/<uuid:match_id>/", matches.OneMatch.as_view(), name="match"),
+    path("matches/<uuid:match_id>/terms/", MatchTerms.as_view(), name="match-terms"),
+    path("terms/preview/", TermsPreviews.as_view(), name="terms-preview"),
+    path("blocks/", Blocks.as_view(), name="blocks"),
+    path("blocks/<uuid:block_id>/", OneBlock.as_view(), name="block"),
     *(
         path(f"matches/<uuid:match_id>/{action}/", view.as_view(), name=f"match-{action}")
         for action, view in MOVES.items()

@@ -56,7 +56,7 @@ def test_a_row_of_the_queue_tells_score_terms_sessions_and_waiting(staff: Client
     html = staff.get(QUEUE).content.decode()
     assert "2 d 3 h" in html
     assert "commission rate 18%" in html and "pure commission" in html
-    assert "18:00–20:00 exclusive session" in html
+    assert "18:00–20:00, exclusive session" in html
     assert "stall → anchor" in html and "carried out" in html
     brief = staff.get(QUEUE).context["cl"].result_list[0].brief
     assert brief.score is not None and f"<b>{brief.score:.1f}</b>" in html
