@@ -59,15 +59,15 @@ def session_line(session: WantedSession) -> str:
 
 def span(starts_at: datetime, ends_at: datetime) -> str:
     """Return day and hours as the town's clocks show them."""
-    start, end = (timezone.localtime(moment, TOWN_ZONE) for moment in (starts_at, ends_at))
-    # Translators: a date format of Django, https://docs.djangoproject.com/en/5.2/ref/templates/builtins/#date
-    day = date_format(start, pgettext("date format", "D j M Y"))
-    hours = {"start": date_format(start, "H:i"), "end": date_format(end, "H:i")}
-    if (end.hour, end.minute) == (0, 0):
-        hours["end"] = "24:00"  # as posters say
-    elif end.date() > start.date():
-        hours["end"] = _("%(hour)s the next day") % {"hour": hours["end"]}
-    return f"{day} {hours['start']}–{hours['end']}"
+    begun, ended = (timezone.localtime(moment, TOWN_ZONE) for moment in (starts_at, ends_at))
+    # A date format of Django; its names of days and months are translated there.
+    day = date_format(begun, pgettext("date format", "D j M Y"))
+    start, end = date_format(begun, "H:i"), date_format(ended, "H:i")
+    if end == "00:00":
+        end = "24:00"  # as posters say
+    elif ended.date() > begun.date():
+        end = _("%(hour)s the next day") % {"hour": end}
+    return _("%(day)s %(hours)s") % {"day": day, "hours": f"{start}–{end}"}
 
 
 def draft_of_row(terms: AnyTerms) -> TermsDraft:
@@ -90,12 +90,14 @@ def _money(terms: TermsDraft) -> str:
         return _("Commission %(rate)s of settled sales; no slot fee (pure commission).") % {"rate": rate}
     # A slot fee is for one place in a running order, and so for each session.
     count, total = len(terms.sessions), yuan(terms.slot_fee_cents * len(terms.sessions))
-    return ngettext(
-        "Commission %(rate)s of settled sales; slot fee %(fee)s for the session.",
-        "Commission %(rate)s of settled sales; slot fee %(fee)s for each of %(count)d sessions,"
-        " %(total)s in all.",
-        count,
-    ) % {"rate": rate, "fee": fee, "count": count, "total": total}
+    if count == 1:
+        told = _("Commission %(rate)s of settled sales; slot fee %(fee)s for the session.")
+    else:
+        told = _(
+            "Commission %(rate)s of settled sales; slot fee %(fee)s for each of %(count)d sessions,"
+            " %(total)s in all."
+        )
+    return told % {"rate": rate, "fee": fee, "count": count, "total": total}
 
 
 def _mode_sentence(terms: TermsDraft) -> str:

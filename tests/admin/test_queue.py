@@ -116,11 +116,8 @@ def test_the_page_of_a_match_holds_everything(staff: Client, match: Match) -> No
 def test_the_page_tells_what_changed_between_versions_and_what_is_usual(staff: Client) -> None:
     market(*FIVE)
     match = proposed(StallFactory.create(merchant__owner=UserFactory.create()), make_anchor())
-    counter_match(
-        actor=member_of(match.anchor),
-        match=match,
-        terms=terms(session(day=2), commission_rate=Decimal("0.2")),
-    )
+    wanted = terms(session(day=2), commission_rate=Decimal("0.2"))
+    counter_match(actor=member_of(match.anchor), match=match, terms=wanted)
     html = staff.get(page(match)).content.decode()
     assert "Commission 18% → 20%" in html and "Session moved: " in html
     assert "half of 5 agreed matches have a commission of 20% to 40%" in html
