@@ -53,7 +53,7 @@ def decide_matches(
     reason_code: str,
     note_id: int | None,
 ) -> dict[str, Any]:
-    """Approve or reject the matches that staff chose."""
+    """Carry out what staff decided about the matches that they chose."""
     return decisions.decide_matches(
         actor_id=actor_id,
         match_ids=match_ids,

@@ -21,14 +21,17 @@ from accounts.admin.decisions import Decision, ask_and_decide
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.admin.verifying import verification_tone
 from jobs.models import Job, JobState
-from matching.access import DECIDE
+from matching.access import DECIDE, PROPOSE
 from matching.admin import wording
+from matching.admin.decisions import STAFF_MOVES, WORDINGS, moves_from
 from matching.admin.page import match_context
+from matching.admin.proposing import ProposalForm, SessionRows, propose_from
 from matching.choices import MatchStatus
 from matching.models import Match
+from matching.moves import transition_of
 from matching.queue import briefs_of
 from matching.services.decisions import JOB_KIND, request_decisions
-from matching.services.matches import OWN_BOOKINGS, approve_match, reject_match
+from matching.services.matches import OWN_BOOKINGS
 from matching.terms_in_words import session_lines, terms_lines
 from matchmaker.core.admin import ReadOnlyAdmin, badge
 from matchmaker.core.money import exact_percent
@@ -103,6 +106,17 @@ class MatchResource(SafeResource):
         return "" if match.list_score_hundredths is None else f"{match.list_score_hundredths / 100:.2f}"
 
 
+def decision_action(name: str) -> Any:
+    """Return the action of the list that takes that decision."""
+
+    @admin.action(description=WORDINGS[name].label, permissions=["decide"])
+    def act(page: Any, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        return page.decide(request, queryset, name)
+
+    act.__name__ = name
+    return act
+
+
 def lines(texts: list[str]) -> str:
     """Return texts one under the other."""
     return format_html_join("", "<div>{}</div>", ((text,) for text in texts))
@@ -127,10 +141,13 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
     ordering = ["agreed_at", "pk"]
     sortable_by = ()
     list_per_page = 25
-    actions = ["approve", "reject"]
+    actions = [decision_action(name) for name in STAFF_MOVES]
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(DECIDE)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(PROPOSE)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BriefedChangeList
@@ -168,7 +185,10 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
             return shown
         waited = timezone.now() - match.agreed_at
         tone = "bad" if waited.days >= 1 else "info"
-        return format_html('{}<div class="quiet">{}</div>', badge(tone, wording.duration(waited)), shown)
+        escalated = badge("bad", _("escalated")) if match.escalated_at else ""
+        return format_html(
+            '{} {}<div class="quiet">{}</div>', badge(tone, wording.duration(waited)), escalated, shown
+        )
 
     @admin.display(description=gettext_lazy("score"))
     def score(self, match: Any) -> str:
@@ -205,30 +225,28 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
 
     # --- decisions ---
 
-    @admin.action(description=gettext_lazy("Approve …"), permissions=["decide"])
-    def approve(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        decision = Decision(
-            action="approve",
-            title=_("Approve these matches"),
-            button=_("Approve"),
-            decide=partial(self._decide, request, approve_match),
-            describe=describe,
-            hint=_("Every hard rule is checked once more; what it refuses stays in the queue."),
-        )
-        return self._ask(request, queryset, decision)
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer what the state table allows in the state that the list shows."""
+        asked = request.POST.get("action", "")
+        status = request.GET.get(QueueFilter.parameter_name) or MatchStatus.AGREED
+        known = status in MatchStatus.values
+        offered = {asked, *(moves_from(status) if known else STAFF_MOVES)}
+        actions = super().get_actions(request)
+        return {name: action for name, action in actions.items() if name in offered or name not in WORDINGS}
 
-    @admin.action(description=gettext_lazy("Reject …"), permissions=["decide"])
-    def reject(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+    def decide(self, request: HttpRequest, queryset: QuerySet, action: str) -> HttpResponse | None:
+        """Ask, or carry out, one of the decisions of staff."""
+        wording, row = WORDINGS[action], transition_of(action)
         decision = Decision(
-            action="reject",
-            title=_("Reject these matches"),
-            button=_("Reject"),
-            decide=partial(self._decide, request, reject_match),
+            action=action,
+            title=str(wording.title),
+            button=str(wording.button),
+            decide=partial(self._decide, request, wording.service),
             describe=describe,
-            tone="bad",
-            purpose="reject",
-            needs_reason=True,
-            hint=_("Both sides see the reason; their hours and capacity are free again."),
+            tone=wording.tone,
+            purpose=action if row.needs_reason else "",
+            needs_reason=row.needs_reason,
+            hint=str(wording.hint),
         )
         return self._ask(request, queryset, decision)
 
@@ -257,6 +275,28 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:matching_match_decisions", args=[job.public_id]))
 
     # --- pages ---
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page on which staff propose a match to both sides."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        data = request.POST if request.method == "POST" else None
+        form, sessions = ProposalForm(data), SessionRows(data, prefix="sessions")
+        if data is not None and form.is_valid() and sessions.is_valid():
+            match = propose_from(form, sessions, request.user)  # type: ignore[arg-type]
+            if match is not None:
+                self.message_user(request, _("Both sides are asked."))
+                return HttpResponseRedirect(reverse("admin:matching_match_change", args=[match.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Propose a match to both sides"),
+            "opts": self.opts,
+            "form": form,
+            "sessions": sessions,
+        }
+        return TemplateResponse(request, "admin/matching/match/propose.html", context)
 
     def change_view(
         self,

@@ -12,11 +12,13 @@ from accounts.models import Anchor, ReasonCode, Stall, User
 from accounts.selectors import reference
 from matching.access import Standing
 from matching.admin import wording
+from matching.admin.decisions import STAFF_MOVES, WORDINGS
 from matching.choices import MatchStatus, Role, Side
 from matching.models import Match, MatchEvent, WeekLoad
 from matching.moves import allowed_actions
 from matching.queue import Brief, Part, track_records
 from matching.selectors.norms import norms_of_stall
+from matching.states import SIDES
 from matching.terms_in_words import changes_between, norm_sentence, session_lines, terms_lines
 from matchmaker.core.admin import badge, expiry
 from matchmaker.core.money import percent, yuan
@@ -25,7 +27,6 @@ from matchmaker.core.weeks import week_of
 Rows = list[tuple[str, Any]]
 # Points below half a hundredth would read as 0.00.
 LEAST_SHOWN = 0.005
-DECISIONS = ("approve", "reject")
 
 
 def match_context(match: Match, user: User) -> dict[str, Any]:
@@ -95,11 +96,14 @@ def _is_felt(part: Part) -> bool:
     return any(abs(value) >= LEAST_SHOWN for value in (*part.by_direction, part.total))
 
 
-def _actions(match: Match, user: User) -> list[str]:
-    """Return the decisions of the state table that this user may take on this match now."""
+def _actions(match: Match, user: User) -> list[tuple[str, Any, str]]:
+    """Return (action, label, tone) of the moves that the state table gives this user on this match now."""
     roles = Standing.of(user).roles_in(match)
-    allowed = allowed_actions(match.status, match.awaiting, roles)
-    return [action for action in DECISIONS if action in allowed and Role.STAFF in roles]
+    # Who stands on a side acts there, not here.
+    allowed = [] if roles & SIDES else allowed_actions(match.status, match.awaiting, roles)
+    return [
+        (action, WORDINGS[action].label, WORDINGS[action].tone) for action in STAFF_MOVES if action in allowed
+    ]
 
 
 def stall_rows(stall: Stall) -> Rows:

@@ -44,6 +44,7 @@ from matching.services.matches import (
 )
 from matching.tokens import read_suggestion_id
 from matchmaker.core.errors import InvalidInput, NotFound
+from matchmaker.core.http import check_if_match, with_etag
 from matchmaker.core.serializers import StrictSerializer
 
 
@@ -95,11 +96,14 @@ class OneMatch(MatchingView):
 class AcceptMatch(Idempotent, MatchingView):
     """The yes of an awaited side."""
 
+    may_match_methods = ("POST",)
+
     @extend_schema(request=AcceptInput, responses=MatchDetailShape)
     def post(self, request: Request, match_id: UUID) -> Response:
         """Accept the terms; once both sides have, hours and capacity are reserved."""
         match = _match_for("accept", asker(request), match_id)
-        accept_match(actor=asker(request), match=match, **checked_body(request, AcceptInput))
+        values = checked_body(request, AcceptInput)
+        accept_match(actor=asker(request), match=match, version=_seen(request, match), **values)
         return _shown(asker(request), match_id)
 
 
@@ -107,30 +111,34 @@ class AcceptMatch(Idempotent, MatchingView):
 class CounterMatch(Idempotent, MatchingView):
     """Other terms of an awaited side."""
 
+    may_match_methods = ("POST",)
+
     @extend_schema(request=CounterInput, responses=MatchDetailShape)
     def post(self, request: Request, match_id: UUID) -> Response:
         """Answer with other terms, which the other side then has to answer."""
         match = _match_for("counter", asker(request), match_id)
         values = checked_body(request, CounterInput)
         values["terms"] = draft_of(values["terms"])
-        counter_match(actor=asker(request), match=match, **values)
+        counter_match(actor=asker(request), match=match, version=_seen(request, match), **values)
         return _shown(asker(request), match_id)
 
 
 class Move(Idempotent, MatchingView):
     """A move that takes a reason and a note and nothing else."""
 
+    may_match_methods = ("POST",)
     action = ""
     input: type[StrictSerializer] = MoveInput
 
-    def move(self, *, actor: User, match: Match, reason_code: str, note: str) -> Match:
+    def move(self, *, actor: User, match: Match, reason_code: str, note: str, version: int | None) -> Match:
         """Call the service of this move."""
         raise NotImplementedError
 
     def answer(self, request: Request, match_id: UUID) -> Response:
         """Make the move and show the match as it then is."""
         match = _match_for(self.action, asker(request), match_id)
-        self.move(actor=asker(request), match=match, **checked_body(request, self.input))
+        values = checked_body(request, self.input)
+        self.move(actor=asker(request), match=match, version=_seen(request, match), **values)
         return _shown(asker(request), match_id)
 
 
@@ -249,10 +257,15 @@ def _narrowed(rows: QuerySet[Match], standing: Standing, query: dict[str, Any]) 
 
 
 def _match_for(action: str, user: User, match_id: UUID) -> Match:
-    """Return the match; who may not make the move is told so before what is wrong with the body."""
+    """Return the match; who may not make the move is told so before what is wrong with the request."""
     match = _match_of(user, match_id)
     roles_for(action, user, match)
     return match
+
+
+def _seen(request: Request, match: Match) -> int | None:
+    """Return the version that If-Match names, None without that header; PreconditionFailed for another."""
+    return check_if_match(request, match) if "If-Match" in request.headers else None
 
 
 def _match_of(user: User, match_id: UUID) -> Match:
@@ -266,7 +279,8 @@ def _shown(user: User, match_id: UUID, *, status: int = 200) -> Response:
     match = _match_of(user, match_id)
     events = match.events.select_related("note").order_by("seq")
     bookings = match.bookings.select_related("session").order_by("session__starts_at", "pk")
-    return Response(match_detail(match, Standing.of(user), list(events), list(bookings)), status=status)
+    detail = match_detail(match, Standing.of(user), list(events), list(bookings))
+    return with_etag(Response(detail, status=status), match)
 
 
 def _pair_of(user: User, values: dict[str, Any]) -> tuple[str, Stall, Anchor]:

@@ -35,9 +35,7 @@ class Match(Public, TimeStamped, Versioned):
         _("expires at"),
         null=True,
         editable=False,
-        help_text=_(
-            "Proposed: end of the time for an answer. Agreed: start of the first session. Else empty."
-        ),
+        help_text=_("End of the time for an answer; once agreed, start of the first session."),
     )
     agreed_at = models.DateTimeField(_("agreed at"), null=True, editable=False)
     escalated_at = models.DateTimeField(_("escalated at"), null=True, editable=False)

@@ -1,4 +1,4 @@
-"""Approving and rejecting many matches at once, each in a transaction of its own (layer: services)."""
+"""What staff decide about many matches at once, each in a transaction of its own (layer: services)."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,12 +13,24 @@ from jobs.models import Job
 from jobs.services import enqueue
 from matching.models import Match, Note
 from matching.moves import transition_of
-from matching.services.matches import approve_match, reject_match
+from matching.services.matches import (
+    approve_match,
+    cancel_match,
+    complete_match,
+    fail_match,
+    reject_match,
+)
 from matchmaker.core.errors import DomainError
 
 JOB_KIND = "matching.decide_matches"
 Progress = Callable[[int, int], None]
-_MOVES: dict[str, Callable[..., Match]] = {"approve": approve_match, "reject": reject_match}
+_MOVES: dict[str, Callable[..., Match]] = {
+    "approve": approve_match,
+    "reject": reject_match,
+    "cancel": cancel_match,
+    "complete": complete_match,
+    "fail": fail_match,
+}
 
 
 def request_decisions(

@@ -27,9 +27,13 @@ _IF_MATCH = {
     "description": "The ETag that was read; 428 without it, 412 when the thing changed meanwhile.",
 }  # fmt: skip
 
+_MAY_MATCH = _IF_MATCH | {
+    "required": False, "description": "The ETag that was read, if it matters: 412 when it has changed.",
+}  # fmt: skip
+
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds problem+json answers, Idempotency-Key on POST and If-Match where the view asks for it."""
+    """Adds problem+json answers, Idempotency-Key on POST and If-Match where the view takes it."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
@@ -42,6 +46,8 @@ class ProblemAutoSchema(AutoSchema):
             operation.setdefault("parameters", []).append(_KEY)
         if self.method in getattr(self.view, "if_match_methods", ()):
             operation.setdefault("parameters", []).append(_IF_MATCH)
+        if self.method in getattr(self.view, "may_match_methods", ()):
+            operation.setdefault("parameters", []).append(_MAY_MATCH)
         return operation
 
 

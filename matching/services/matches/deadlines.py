@@ -44,7 +44,6 @@ def expire_match(*, match: Match) -> Match:
             role=Role.SYSTEM,
             now=now,
             reason_code=_REASONS[MatchStatus(match.status)],
-            guard={"deadline_at": match.deadline_at},
         )
         announce(match, event)
     return match

@@ -22,7 +22,9 @@ from matching.states import SIDES
 from matchmaker.core import clock
 
 
-def approve_match(*, actor: User, match: Match, reason_code: str = "", note: str = "") -> Match:
+def approve_match(
+    *, actor: User, match: Match, reason_code: str = "", note: str = "", version: int | None = None
+) -> Match:
     """Approve an agreed match as town staff, every hard rule checked once more in the same transaction.
 
     Raises NotAllowed (own_match for a member of either side) and Conflict (wrong_state, not_eligible,
@@ -30,7 +32,7 @@ def approve_match(*, actor: User, match: Match, reason_code: str = "", note: str
     """
     now = clock.now()
     with transaction.atomic():
-        match = fresh(match)
+        match = fresh(match, version)
         role = role_for("approve", actor, match)
         require_times_to_come(match, now)
         event = perform(
@@ -49,27 +51,47 @@ def approve_match(*, actor: User, match: Match, reason_code: str = "", note: str
     return match
 
 
-def reject_match(*, actor: User, match: Match, reason_code: str, note: str = "") -> Match:
+def reject_match(
+    *, actor: User, match: Match, reason_code: str, note: str = "", version: int | None = None
+) -> Match:
     """Reject an agreed match as town staff for a reason; hours and capacity are free again."""
-    return take_step("reject", actor=actor, match=match, reason_code=reason_code, note=note)
+    return take_step("reject", actor=actor, match=match, reason_code=reason_code, note=note, version=version)
 
 
-def cancel_match(*, actor: User, match: Match, reason_code: str, note: str = "") -> Match:
+def cancel_match(
+    *, actor: User, match: Match, reason_code: str, note: str = "", version: int | None = None
+) -> Match:
     """Call off an approved match for a reason; hours and capacity are free again.
 
     A side may until the first session begins (Conflict session_begun), staff also later.
     """
     return take_step(
-        "cancel", actor=actor, match=match, reason_code=reason_code, note=note, check=_may_cancel
+        "cancel",
+        actor=actor,
+        match=match,
+        reason_code=reason_code,
+        note=note,
+        version=version,
+        check=_may_cancel,
     )
 
 
-def complete_match(*, actor: User, match: Match, reason_code: str = "", note: str = "") -> Match:
+def complete_match(
+    *, actor: User, match: Match, reason_code: str = "", note: str = "", version: int | None = None
+) -> Match:
     """Note as town staff that all sessions of an approved match took place.
 
     Raises Conflict (wrong_state; session_to_come until the last one is over).
     """
-    return take_step("complete", actor=actor, match=match, reason_code=reason_code, note=note, check=_is_over)
+    return take_step(
+        "complete",
+        actor=actor,
+        match=match,
+        reason_code=reason_code,
+        note=note,
+        version=version,
+        check=_is_over,
+    )
 
 
 def complete_by_outcomes(*, actor: User | None, match: Match) -> Match:
@@ -83,12 +105,22 @@ def complete_by_outcomes(*, actor: User | None, match: Match) -> Match:
     return match
 
 
-def fail_match(*, actor: User, match: Match, reason_code: str, note: str = "") -> Match:
+def fail_match(
+    *, actor: User, match: Match, reason_code: str, note: str = "", version: int | None = None
+) -> Match:
     """Note as town staff why an approved match did not take place; hours and capacity are free again.
 
     Raises Conflict (wrong_state; session_to_come before the first one has begun).
     """
-    return take_step("fail", actor=actor, match=match, reason_code=reason_code, note=note, check=_has_begun)
+    return take_step(
+        "fail",
+        actor=actor,
+        match=match,
+        reason_code=reason_code,
+        note=note,
+        version=version,
+        check=_has_begun,
+    )
 
 
 def _may_cancel(match: Match, role: str, now: datetime) -> None:

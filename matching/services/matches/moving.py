@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Stall, User
 from matching.choices import ACTIVE_STATUSES, OPEN_STATUSES, MatchStatus
@@ -25,9 +26,16 @@ from matchmaker.core.errors import Conflict
 from matchmaker.core.transitions import move
 
 
-def fresh(match: Match) -> Match:
-    """Return the match as its row is now, with stall, anchor and terms."""
-    return Match.objects.select_related("stall", "anchor", "terms").get(pk=match.pk)
+def fresh(match: Match, version: int | None = None) -> Match:
+    """Return the match as its row is now, with stall, anchor and terms.
+
+    Raises Conflict (changed_meanwhile) when the actor saw another `version`.
+    """
+    row = Match.objects.select_related("stall", "anchor", "terms").get(pk=match.pk)
+    if version is not None and row.version != version:
+        message = _("Somebody moved this match meanwhile. Read it again.")
+        raise state_conflict(row, message, code="changed_meanwhile")
+    return row
 
 
 def open_match_of(stall: Stall, anchor: Anchor) -> Match | None:
@@ -43,15 +51,17 @@ def take_step(
     match: Match,
     reason_code: str,
     note: str,
+    version: int | None = None,
     check: Callable[[Match, str, datetime], None] | None = None,
 ) -> Match:
     """Make a move that nothing but its guards and `check(match, role, now)` can refuse; announce it.
 
-    Raises NotFound, NotAllowed, InvalidInput (invalid_reason), Conflict (wrong_state, not_awaited).
+    `version` is the one that the actor saw. Raises NotFound, NotAllowed, InvalidInput (invalid_reason),
+    Conflict (wrong_state, not_awaited, changed_meanwhile).
     """
     now = clock.now()
     with transaction.atomic():
-        match = fresh(match)
+        match = fresh(match, version)
         role = role_for(action, actor, match)
         if check is not None:
             check(match, role, now)
@@ -69,7 +79,6 @@ def perform(
     now: datetime,
     reason_code: str = "",
     note: str = "",
-    guard: dict[str, object] | None = None,
     **changes: object,
 ) -> MatchEvent:
     """Perform `action` on `match`, which stays as it was read or a Conflict is raised, and record its event.
@@ -80,9 +89,9 @@ def perform(
     before = match.status
     status, awaiting = state_after(action, before, match.awaiting, role)
     changes |= _times_of(match, before, status, now)
-    guards = {"awaiting": match.awaiting, "terms_id": match.terms_id} | (guard or {})
+    guard = {"version": match.version}
     try:
-        move(match, sources=(before,), guard=guards, status=status, awaiting=awaiting, **changes)
+        move(match, sources=(before,), guard=guard, status=status, awaiting=awaiting, **changes)
     except Conflict:
         raise state_conflict(fresh(match)) from None
     if transition_of(action).releases and before in ACTIVE_STATUSES:

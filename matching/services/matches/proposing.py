@@ -107,17 +107,24 @@ def propose_to_both(
 
 
 def counter_match(
-    *, actor: User, match: Match, terms: TermsDraft, terms_digest: str = "", note: str = ""
+    *,
+    actor: User,
+    match: Match,
+    terms: TermsDraft,
+    terms_digest: str = "",
+    note: str = "",
+    version: int | None = None,
 ) -> Match:
     """Answer a proposal with other terms, which the other side then has to answer; announce it.
 
-    `terms_digest` names the terms that the actor saw. Raises InvalidInput (invalid_terms, same_terms),
-    NotFound, NotAllowed, Conflict (wrong_state, not_awaited, terms_changed, deadline_passed, not_eligible).
+    `terms_digest` and `version` name what the actor saw. Raises InvalidInput (invalid_terms, same_terms),
+    NotFound, NotAllowed, Conflict (wrong_state, not_awaited, changed_meanwhile, terms_changed,
+    deadline_passed, not_eligible).
     """
     now = clock.now()
     check_terms(terms, now=now)
     with transaction.atomic():
-        match = fresh(match)
+        match = fresh(match, version)
         role = role_for("counter", actor, match)
         require_answerable(match, terms_digest, now)
         if match.terms and match.terms.digest == terms.digest():

@@ -1,18 +1,14 @@
-"""Several hands at one barrier: exactly one gets the last of anything, on SQLite and PostgreSQL alike."""
+"""Crowds that want many things at once: some get them, the others are told, and the counters recount."""
 
 import random
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
 
-from matching.models import AnchorHour, Booking, Match, MatchEvent, Session, StallHour, WeekLoad
+from matching.models import AnchorHour, Match, MatchEvent, Session
 from matching.services.events import hash_of
-from matching.services.matches import accept_match, approve_match, propose_match, reject_match
-from matching.services.quota import count_proposal, proposals_left
-from matchmaker.core.errors import DomainError
+from matching.services.matches import accept_match, approve_match, reject_match
+from matching.services.quota import count_proposal
+from tests.contention.arena import arena
 from tests.matching.market import (
     agreed,
     make_anchor,
@@ -21,7 +17,6 @@ from tests.matching.market import (
     member_of,
     proposed,
     session,
-    terms,
 )
 from tests.matching.test_bookings import check_counters
 
@@ -33,21 +28,9 @@ CONTENDERS = [2, 6]
 
 
 def at_once(*calls):
-    """Run all calls from threads that start together; return a count of "ok" and of the codes of refusals."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call):
-        try:
-            barrier.wait(10)
-            call()
-            return "ok"
-        except DomainError as error:
-            return error.code
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return Counter(pool.map(run, calls))
+    """What became of calls that start together."""
+    with arena() as place:
+        return place.meet(calls)
 
 
 def accepting(match):
@@ -55,42 +38,11 @@ def accepting(match):
     return lambda: accept_match(actor=actor, match=match)
 
 
-@pytest.mark.parametrize("contenders", CONTENDERS)
-def test_the_last_weekly_place_of_an_anchor(contenders):
-    anchor = make_anchor(weekly_capacity=1)
-    matches = [proposed(make_stall(), anchor, session(hour=2 * n, length=1)) for n in range(contenders)]
-    # Who comes late finds the week full by the rule or by the counter, and is refused either way.
-    outcomes = at_once(*(accepting(match) for match in matches))
-    assert outcomes == {"ok": 1, "capacity_full": contenders - 1}
-    load = WeekLoad.objects.get(side="anchor", party_id=anchor.pk)
-    assert (load.used, Booking.objects.count(), AnchorHour.objects.count()) == (1, 1, 1)
-    assert Match.objects.filter(status="agreed").count() == 1
-
-
-@pytest.mark.parametrize("contenders", CONTENDERS)
-def test_the_last_place_of_a_mixed_session(contenders):
-    anchor = make_anchor(weekly_capacity=20)
-    mixed = session(mode="mixed", places=3)
-    agreed(make_stall(), anchor, mixed)
-    agreed(make_stall(), anchor, mixed)
-    outcomes = at_once(*(accepting(proposed(make_stall(), anchor, mixed)) for _ in range(contenders)))
-    assert outcomes == {"ok": 1, "session_full": contenders - 1}
-    assert Session.objects.get().places_used == 3
-
-
 def test_a_mixed_session_is_opened_once_by_many():
     anchor = make_anchor(weekly_capacity=20)
     mixed = session(mode="mixed", places=8)
     assert at_once(*(accepting(proposed(make_stall(), anchor, mixed)) for _ in range(8))) == {"ok": 8}
     assert Session.objects.get().places_used == 8 and AnchorHour.objects.count() == 2
-
-
-@pytest.mark.parametrize("contenders", CONTENDERS)
-def test_one_hour_of_a_stall_with_two_hosts(contenders):
-    stall = make_stall(hosts_at_once=2, weekly_capacity=20)
-    outcomes = at_once(*(accepting(proposed(stall, make_anchor())) for _ in range(contenders)))
-    assert outcomes["ok"] == 2 and outcomes["hour_taken"] == contenders - 2
-    assert Counter(StallHour.objects.values_list("host_number", flat=True)) == {1: 2, 2: 2}
 
 
 @pytest.mark.parametrize("contenders", CONTENDERS)
@@ -148,20 +100,6 @@ def test_a_crowd_leaves_counters_that_recount(seed):
     outcomes = at_once(*leaving, *staying)
     assert outcomes["ok"] >= len(leaving)
     check_counters()
-
-
-@pytest.mark.parametrize("round_number", range(8))
-def test_two_proposals_that_cross_become_one_agreement(round_number):
-    stall, anchor = make_stall(), make_anchor()
-    wanted = terms()
-
-    def by(side, actor):
-        return lambda: propose_match(actor=actor, side=side, stall=stall, anchor=anchor, terms=wanted)
-
-    outcomes = at_once(by("stall", member_of(stall)), by("anchor", member_of(anchor)))
-    assert outcomes == {"ok": 2}
-    assert Match.objects.get().status == "agreed" and Booking.objects.count() == 1
-    assert proposals_left("stall", stall.pk) + proposals_left("anchor", anchor.pk) == 59
 
 
 def test_the_weekly_quota_lets_through_exactly_what_it_says(monkeypatch):
