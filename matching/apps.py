@@ -1,4 +1,4 @@
-"""The matching app: wires facts to jobs."""
+"""The matching app: wires facts to jobs, registers its checks."""
 
 from importlib import import_module
 
@@ -13,3 +13,5 @@ class MatchingConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("matching.receivers")
+        import_module("matching.notices")
+        import_module("matching.checks")

@@ -6,8 +6,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.signals import profile_changed
+from matching.models import Match, MatchEvent, OutcomeEvent
+from matching.services.news import (
+    request_news_of_escalation,
+    request_news_of_move,
+    request_news_of_outcome,
+)
 from matching.services.recommendations import request_refresh, request_refresh_between
-from matching.signals import block_changed, pair_changed
+from matching.signals import block_changed, match_escalated, match_moved, outcome_changed, pair_changed
 
 
 @receiver(profile_changed, dispatch_uid="matching.profile_changed")
@@ -27,3 +33,21 @@ def on_pair_changed(*, stall_id: int, anchor_id: int, **_: Any) -> None:
 def on_block_changed(*, merchant_id: int, anchor_id: int, **_: Any) -> None:
     """A block leaves a gap in the lists of the anchor and of every stall of the merchant, or closes it."""
     request_refresh_between(merchant_id=merchant_id, anchor_id=anchor_id)
+
+
+@receiver(match_moved, dispatch_uid="matching.match_moved")
+def on_match_moved(*, event: MatchEvent, **_: Any) -> None:
+    """Those whom a move concerns or awaits are told."""
+    request_news_of_move(event=event)
+
+
+@receiver(match_escalated, dispatch_uid="matching.match_escalated")
+def on_match_escalated(*, match: Match, **_: Any) -> None:
+    """Staff are told that a match waits for them."""
+    request_news_of_escalation(match=match)
+
+
+@receiver(outcome_changed, dispatch_uid="matching.outcome_changed")
+def on_outcome_changed(*, event: OutcomeEvent, **_: Any) -> None:
+    """Those whom the figures of a session concern are told."""
+    request_news_of_outcome(event=event)

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, matches, recommendations
+from matching.services import decisions, matches, news, recommendations, roots
 from matching.snapshot.market import warm_market
 
 
@@ -64,10 +64,34 @@ def decide_matches(
     )
 
 
+@handles(news.MOVE_KIND)
+def tell_of_move(run: Run, *, event_id: int) -> dict[str, Any]:
+    """Tell of one move of a match."""
+    return news.tell_of_move(event_id=event_id)
+
+
+@handles(news.ESCALATION_KIND)
+def tell_of_escalation(run: Run, *, match_id: int) -> dict[str, Any]:
+    """Tell staff of a match that has waited for too long."""
+    return news.tell_of_escalation(match_id=match_id)
+
+
+@handles(news.OUTCOME_KIND)
+def tell_of_outcome(run: Run, *, event_id: int) -> dict[str, Any]:
+    """Tell of what a session brought."""
+    return news.tell_of_outcome(event_id=event_id)
+
+
 @shared_task(name="matching.tasks.keep_deadlines")
 def keep_deadlines() -> None:
     """Expire what nobody answered or approved in time; escalate what waits for staff."""
     matches.keep_deadlines()
+
+
+@shared_task(name="matching.tasks.close_day")
+def close_day() -> None:
+    """Bind what happened until the last midnight of the town under a root."""
+    roots.close_day()
 
 
 @shared_task(name="matching.tasks.forget_superseded_lists")

@@ -42,10 +42,21 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=16, minute=0),
         "options": {"expires": 3600.0, "queue": "compute"},
     },
+    # Five past midnight in the town, and every hour after: a town that was switched off then makes up for it.
+    "close-day": {
+        "task": "matching.tasks.close_day",
+        "schedule": crontab(minute=5),
+        "options": {"expires": 3600.0},
+    },
     # 03:30 in the town (19:30 UTC): licences and verifications lapse at midnight, streams end before it.
     "rematch-nightly": {
         "task": "matching.tasks.rematch_nightly",
         "schedule": crontab(hour=19, minute=30),
+        "options": {"expires": 3600.0},
+    },
+    "forget-read-notices": {
+        "task": "notifications.tasks.forget_read_notices",
+        "schedule": crontab(hour=20, minute=0),
         "options": {"expires": 3600.0},
     },
     "forget-old-counts": {

@@ -14,6 +14,7 @@ admin.site.login_form = StaffLoginForm
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("matching.api.urls")),
+    path("", include("notifications.api.urls")),
     path("", include("jobs.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     # Its script is an address of its own: the content security policy runs none inside a page.

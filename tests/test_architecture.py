@@ -41,6 +41,7 @@ LAYERS = (
         "rules",
         "scores",
         "access",
+        "notices",
         "queue",
         "acting",
     },

@@ -39,8 +39,8 @@ def rendered(page: str) -> str:
         "outcome-diagram": diagram(OUTCOME_TRANSITIONS),
     }
     for name, text in parts.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        page, found = re.subn(pattern, lambda part, text=text: part[1] + text + part[2], page, flags=re.S)
+        pattern = rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)"
+        page, found = re.subn(pattern, text.replace("\\", r"\\"), page, flags=re.S)
         if found != 1:
             raise SystemExit(f"{PAGE.name}: {found} places for {name}")
     return page

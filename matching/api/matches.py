@@ -258,7 +258,7 @@ def _narrowed(rows: QuerySet[Match], standing: Standing, query: dict[str, Any]) 
 
 def _match_for(action: str, user: User, match_id: UUID) -> Match:
     """Return the match; who may not make the move is told so before what is wrong with the request."""
-    match = _match_of(user, match_id)
+    match = match_of(user, match_id)
     roles_for(action, user, match)
     return match
 
@@ -268,7 +268,8 @@ def _seen(request: Request, match: Match) -> int | None:
     return check_if_match(request, match) if "If-Match" in request.headers else None
 
 
-def _match_of(user: User, match_id: UUID) -> Match:
+def match_of(user: User, match_id: UUID) -> Match:
+    """Return the match with what its pages show; NotFound for one that is not the user's to see."""
     match = _loaded(matches_of(user)).filter(public_id=match_id).first()
     if match is None:
         raise NotFound(_("There is no such match."), code="no_such_match")
@@ -276,7 +277,7 @@ def _match_of(user: User, match_id: UUID) -> Match:
 
 
 def _shown(user: User, match_id: UUID, *, status: int = 200) -> Response:
-    match = _match_of(user, match_id)
+    match = match_of(user, match_id)
     events = match.events.select_related("note").order_by("seq")
     bookings = match.bookings.select_related("session").order_by("session__starts_at", "pk")
     detail = match_detail(match, Standing.of(user), list(events), list(bookings))

@@ -42,15 +42,20 @@ def match_detail(
     match: Match, standing: Standing, events: Sequence[MatchEvent], bookings: Sequence[Booking]
 ) -> dict[str, Any]:
     """Return a match with all that its reader may know."""
-    is_staff = standing.is_viewer and not side_of(match, standing.roles_in(match))
+    is_staff = reads_as_staff(match, standing)
     summary = match_summary(match, standing)
     if match.terms is not None:
         summary["terms"]["preview"] = preview_of(match.terms)
     return summary | {
         "contact": _contact(match, side_of(match, standing.roles_in(match))),
-        "events": [_event(event, is_staff) for event in events],
+        "events": [event_row(event, is_staff=is_staff) for event in events],
         "bookings": [_booking(booking) for booking in bookings],
     }
+
+
+def reads_as_staff(match: Match, standing: Standing) -> bool:
+    """Tell whether the reader sees the match as staff and stands on no side of it."""
+    return standing.is_viewer and not side_of(match, standing.roles_in(match))
 
 
 def side_of(match: Match, roles: frozenset[str]) -> str | None:
@@ -82,8 +87,9 @@ def plain_terms(terms: Terms) -> dict[str, Any]:
     }
 
 
-def _event(event: MatchEvent, is_staff: bool) -> dict[str, Any]:
-    is_shown = event.note is not None and (is_staff or event.actor_role != Role.STAFF)
+def event_row(event: MatchEvent, *, is_staff: bool) -> dict[str, Any]:
+    """Return an event; needs its note loaded. Notes of staff are for staff."""
+    note = event.note if is_note_shown(event, is_staff=is_staff) else None
     return {
         "seq": event.seq,
         "action": event.action,
@@ -93,9 +99,15 @@ def _event(event: MatchEvent, is_staff: bool) -> dict[str, Any]:
         "actor_role": event.actor_role,
         "reason_code": event.reason_code,
         "terms_digest": event.terms_digest,
-        "note": event.note.text if is_shown and event.note else "",
+        "note": note.text if note else "",
+        "note_erased_at": note.erased_at if note else None,
         "at": event.at,
     }
+
+
+def is_note_shown(event: MatchEvent, *, is_staff: bool) -> bool:
+    """Tell whether the note of `event` is for a reader who is, or is not, of the staff."""
+    return event.note is not None and (is_staff or event.actor_role != Role.STAFF)
 
 
 def _booking(booking: Booking) -> dict[str, Any]:

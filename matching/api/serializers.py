@@ -177,6 +177,7 @@ class EventShape(serializers.Serializer[Any]):
     reason_code = serializers.CharField(allow_blank=True)
     terms_digest = serializers.CharField()
     note = serializers.CharField(allow_blank=True, help_text="Notes of staff are for staff.")
+    note_erased_at = serializers.DateTimeField(allow_null=True, help_text="When the note was taken back.")
     at = serializers.DateTimeField()
 
 

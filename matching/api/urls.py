@@ -4,6 +4,7 @@ from django.urls import path
 
 from matching.api import matches
 from matching.api.blocks import Blocks, OneBlock
+from matching.api.events import EventNote, MatchEvents
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
 from matching.api.terms import MatchTerms, TermsPreviews
 
@@ -30,6 +31,8 @@ urlpatterns = [
     path("terms/preview/", TermsPreviews.as_view(), name="terms-preview"),
     path("blocks/", Blocks.as_view(), name="blocks"),
     path("blocks/<uuid:block_id>/", OneBlock.as_view(), name="block"),
+    path("matches/<uuid:match_id>/events/", MatchEvents.as_view(), name="match-events"),
+    path("matches/<uuid:match_id>/events/<int:seq>/note/", EventNote.as_view(), name="match-event-note"),
     *(
         path(f"matches/<uuid:match_id>/{action}/", view.as_view(), name=f"match-{action}")
         for action, view in MOVES.items()

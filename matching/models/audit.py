@@ -23,6 +23,10 @@ class DailyRoot(TimeStamped):
         verbose_name = _("daily root")
         verbose_name_plural = _("daily roots")
         ordering = ["-on"]
+        constraints = [
+            # Two workers at once cannot both follow the same root.
+            models.UniqueConstraint(fields=["prev_root"], name="one_root_after_another")
+        ]
 
     def __str__(self) -> str:
         return f"{self.on}: {self.root[:12]}"

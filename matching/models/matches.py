@@ -119,7 +119,8 @@ class MatchEvent(StatusChange):
     match = models.ForeignKey(Match, models.PROTECT, related_name="events")
     awaiting = models.CharField(_("waiting for"), max_length=6, choices=Awaiting.choices, blank=True)
     terms_digest = models.CharField(_("terms"), max_length=64, blank=True)
-    note = models.ForeignKey(Note, models.SET_NULL, null=True, related_name="+")
+    # A note is erased by emptying it: the event that points to it can no longer be changed.
+    note = models.ForeignKey(Note, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("event")

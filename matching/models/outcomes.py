@@ -78,7 +78,8 @@ class OutcomeEvent(StatusChange):
 
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="events")
     figures = models.JSONField(_("figures"), default=dict, help_text=_("As they stood after it."))
-    note = models.ForeignKey(Note, models.SET_NULL, null=True, related_name="+")
+    # A note is erased by emptying it: the event that points to it can no longer be changed.
+    note = models.ForeignKey(Note, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("event of an outcome")

@@ -1,10 +1,9 @@
 """One event row per move, numbered and hash-chained per match (layer: services)."""
 
-import hashlib
-import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 from accounts.models import User
+from matching.digests import event_hash
 from matching.models import Match, MatchEvent, Note
 
 
@@ -46,19 +45,5 @@ def record_event(
 
 
 def hash_of(event: MatchEvent, match: Match) -> str:
-    """Return sha256 over the previous hash and the canonical JSON of the event, without its erasable note."""
-    content = {
-        "match": str(match.public_id),
-        "seq": event.seq,
-        "action": event.action,
-        "from_status": event.from_status,
-        "to_status": event.to_status,
-        "awaiting": event.awaiting,
-        "terms_digest": event.terms_digest,
-        "actor_id": event.actor_id,
-        "actor_role": event.actor_role,
-        "reason_code": event.reason_code,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{event.prev_hash}{text}".encode()).hexdigest()
+    """Return the link of `event` in the chain of `match`."""
+    return event_hash(event, match.public_id)

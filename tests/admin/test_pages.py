@@ -14,6 +14,7 @@ from accounts.models import Merchant, User
 from accounts.services.access import issue_api_token
 from jobs.models import Job, JobState
 from matching.models import Block, Exclusivity, Impression, PairRule, Reaction
+from matching.services.news import tell_of_move
 from tests.admin.conftest import fit_engine, make_agreed
 from tests.factories import AnchorFactory, MerchantFactory, UserFactory
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 LISTS = sorted(
     f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
     for model in admin.site._registry
-    if model._meta.app_label in {"accounts", "matching", "jobs"}
+    if model._meta.app_label in {"accounts", "matching", "notifications", "jobs"}
 )
 
 
@@ -44,6 +45,7 @@ def furnish(number: int) -> None:
     Job.objects.create(
         kind="k", dedupe_key=f"k{number}", not_before=now, requested_by=user, state=JobState.DEAD
     )
+    tell_of_move(event_id=match.events.get(action="accept").pk)
     issue_api_token(
         actor=user, user=user, name="t", scopes=["profile:read"], expires_at=now + timedelta(days=1)
     )
@@ -77,7 +79,7 @@ def test_every_list_and_page_opens(client_of: Callable[..., Client], town_staff:
     client = client_of(town_staff, language)
     for model in admin.site._registry:
         name = f"{model._meta.app_label}/{model._meta.model_name}"
-        if model._meta.app_label not in {"accounts", "matching", "jobs"}:
+        if model._meta.app_label not in {"accounts", "matching", "notifications", "jobs"}:
             continue
         assert client.get(f"/admin/{name}/").status_code == 200, name
         row = model._default_manager.first()

@@ -61,6 +61,9 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "suggestions/<str:suggestion_id>/reaction/": {"PUT": STALL_OWNER, "DELETE": STALL_OWNER},
     "matches/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "matches/<uuid:match_id>/": {"GET": READ_MATCH},
+    "matches/<uuid:match_id>/events/": {"GET": READ_MATCH},
+    # Its author, and staff who may erase notes.
+    "matches/<uuid:match_id>/events/<int:seq>/note/": {"DELETE": DECIDE | {"owner": IN, "staff": 403}},
     **{
         f"matches/<uuid:match_id>/{action}/": {"POST": ANSWER}
         for action in ("accept", "counter", "decline", "withdraw")
@@ -75,6 +78,8 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "blocks/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "blocks/<uuid:block_id>/": {"DELETE": STALL_OWNER},
     "reasons/": {"GET": OPEN},
+    "notifications/": {"GET": SIGNED_IN},
+    "notifications/read/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "devices/": {"GET": SIGNED_IN},
@@ -152,7 +157,8 @@ def ids(clients, merchant_user, stall, other_stall, anchor, other_anchor) -> dic
     block = Block.objects.create(side="stall", merchant=stall.merchant, anchor=other_anchor)
     return {
         "<uuid:stall_id>": stall.public_id,
-        "<uuid:match_id>": proposed(stall, anchor).public_id,
+        "<uuid:match_id>": proposed(stall, anchor, note="For the autumn").public_id,
+        "<int:seq>": 1,
         "<str:suggestion_id>": make_suggestion_id("stall", stall.public_id, other_anchor.public_id),
         "<uuid:job_id>": job.public_id,
         "<uuid:block_id>": block.public_id,
@@ -186,6 +192,7 @@ def test_what_does_not_exist_is_not_there(clients, route):
     for name in ("stall_id", "match_id", "job_id", "block_id", "public_id"):
         path = path.replace(f"<uuid:{name}>", str(uuid4()))
     path = path.replace("<str:suggestion_id>", make_suggestion_id("stall", uuid4(), uuid4()))
+    path = path.replace("<int:seq>", "1")
     for role in PEOPLE:
         answer = getattr(clients[role], method.lower())(
             path, {} if method in ("POST", "PUT", "PATCH") else None

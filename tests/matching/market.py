@@ -109,9 +109,11 @@ def member_of(party: Stall | Anchor) -> User:
     return merchant_or_anchor.memberships.select_related("user").order_by("pk")[0].user
 
 
-def proposed(stall: Stall, anchor: Anchor, *wanted: WantedSession, side: str = "stall") -> Match:
+def proposed(
+    stall: Stall, anchor: Anchor, *wanted: WantedSession, side: str = "stall", note: str = ""
+) -> Match:
     actor = member_of(stall if side == "stall" else anchor)
-    return propose_match(actor=actor, side=side, stall=stall, anchor=anchor, terms=terms(*wanted))
+    return propose_match(actor=actor, side=side, stall=stall, anchor=anchor, terms=terms(*wanted), note=note)
 
 
 def agreed(stall: Stall, anchor: Anchor, *wanted: WantedSession) -> Match:

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from matching.models import Match, Session, WeekLoad
+from matching.selectors.chains import ALL_CHECKS, violations
 from matching.services import matches as services
 from matchmaker.core.errors import DomainError
 from tests.contention.scenarios import recount
@@ -85,6 +86,7 @@ class Life(RuleBasedStateMachine):
     def teardown(self):
         try:
             recount(self.stalls, self.anchors)
+            assert not list(violations(Match.objects.all(), *ALL_CHECKS))
         finally:
             self.travel.stop()
             transaction.set_rollback(True)

@@ -1,0 +1,98 @@
+"""`manage.py verify_events`: tell what of events, terms and roots is not as it was written."""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
+from tqdm import tqdm
+
+from matching.models import Match
+from matching.selectors.chains import ALL_CHECKS, Violation, chains_of, listed
+from matching.selectors.roots import last_root, root_violations
+from matching.selectors.triggers import missing_triggers
+
+
+def a_hash(text: str) -> str:
+    """Return the root that was given, in small letters."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(_("a root has 64 hexadecimal digits"))
+    return text.lower()
+
+
+class Command(BaseCommand):
+    """Tell what of events, terms and roots is not as it was written."""
+
+    help = "Verify all events, terms and daily roots; exit code 1 when anything is not as it was written."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--root",
+            action="append",
+            default=[],
+            type=a_hash,
+            metavar="HASH",
+            help="a root that you kept elsewhere: it has to be that of some day (may be repeated)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        started, counts, found = time.monotonic(), Counter[str](), []
+        for violation in self._violations(options["root"], counts):
+            if options["json"]:
+                found.append(violation)
+            else:
+                self.stdout.write(str(violation))
+            counts["violations"] += 1
+        summary = self._summary(counts, time.monotonic() - started)
+        if options["json"]:
+            self.stdout.write(json.dumps(summary | {"found": listed(found)}, ensure_ascii=False))
+        else:
+            self.stdout.write(_told(summary))
+        if counts["violations"]:
+            sys.exit(1)
+
+    def _violations(self, kept: list[str], counts: Counter[str]) -> Iterator[Violation]:
+        for name in missing_triggers():
+            yield Violation(name, "trigger_missing", _("The trigger is missing: rows could be changed."))
+        matches = Match.objects.all()
+        chains = chains_of(matches, with_terms=True)
+        # Silent unless somebody watches.
+        for chain in tqdm(chains, _("Matches"), matches.count(), unit="", disable=None):
+            counts["matches"] += 1
+            counts["events"] += len(chain.events)
+            counts["terms"] += len(chain.versions)
+            for check in ALL_CHECKS:
+                yield from check(chain)
+
+        def count(leaves: int) -> None:
+            counts["roots"] += 1
+            counts["leaves"] += leaves
+
+        yield from root_violations(kept=kept, counted=count)
+
+    @staticmethod
+    def _summary(counts: Counter[str], seconds: float) -> dict[str, Any]:
+        root = last_root()
+        names = ("matches", "events", "terms", "roots", "leaves", "violations")
+        return {name: counts[name] for name in names} | {
+            "seconds": round(seconds, 3),
+            "last_root": {"on": root.on.isoformat(), "root": root.root} if root else None,
+        }
+
+
+def _told(summary: dict[str, Any]) -> str:
+    text = _(
+        "%(matches)s matches, %(events)s events, %(terms)s terms, %(roots)s roots, %(leaves)s leaves "
+        "in %(seconds)s s: %(violations)s violations"
+    )
+    lines = [text % summary]
+    if summary["last_root"]:
+        lines.append(_("Last root, to be kept elsewhere: %(on)s %(root)s") % summary["last_root"])
+    return "\n".join(lines)

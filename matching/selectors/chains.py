@@ -1,0 +1,266 @@
+"""Whether the events and terms of matches are as they were written (layer: selectors).
+
+Everything is read in blocks, so that a million events need no more memory than a thousand. One statement
+reads a block's matches together with their events: a move in between cannot make the two differ.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from matching.choices import MatchStatus, Role
+from matching.digests import event_hash
+from matching.models import Match, Terms
+from matching.moves import awaited_roles, state_after, transition_of
+from matching.states import SIDES
+from matching.terms import TermsDraft, sessions_from_json
+
+BLOCK = 500
+TEXTS = {
+    "no_events": gettext_lazy("It has no events."),
+    "number_missing": gettext_lazy("Here should be number %(expected)s."),
+    "broken_link": gettext_lazy("It does not follow from the event before."),
+    "wrong_hash": gettext_lazy("Its content is not what was hashed."),
+    "illegal_move": gettext_lazy("No move %(action)s by %(role)s leads from %(before)s to %(after)s."),
+    "no_reason": gettext_lazy("The move %(action)s needs a reason."),
+    "other_state": gettext_lazy("The match is %(found)s, its events say %(expected)s."),
+    "no_consent": gettext_lazy("%(status)s without the consent of: %(missing)s."),
+    "terms_altered": gettext_lazy("Version %(number)s of the terms is not what was hashed."),
+    "terms_unknown": gettext_lazy("It names terms that the match does not have."),
+    "terms_moved": gettext_lazy("It names other terms than were agreed or offered."),
+    "terms_exchanged": gettext_lazy("The match points to other terms than its last event names."),
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that is not as it must be: of which match or day, at which event, what, in words."""
+
+    subject: str
+    code: str
+    detail: str
+    seq: int | None = None
+
+    def __str__(self) -> str:
+        where = self.subject if self.seq is None else f"{self.subject} #{self.seq}"
+        return f"{where}: {self.detail} [{self.code}]"
+
+
+class EventRow(NamedTuple):
+    """One event, bare."""
+
+    seq: int
+    action: str
+    from_status: str
+    to_status: str
+    awaiting: str
+    terms_digest: str
+    actor_id: int | None
+    actor_role: str
+    reason_code: str
+    at: datetime
+    prev_hash: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One match as it stands, with all its events in order and, if asked for, its versions of terms."""
+
+    match_id: UUID
+    status: str
+    awaiting: str
+    terms_digest: str
+    events: tuple[EventRow, ...]
+    versions: tuple[Terms, ...] = ()
+
+    def wrong(self, code: str, seq: int | None = None, **values: object) -> Violation:
+        """Return a violation of this match."""
+        return Violation(str(self.match_id), code, str(TEXTS[code]) % values, seq)
+
+
+Check = Callable[[Chain], Iterator[Violation]]
+
+
+def violations(matches: QuerySet[Match], *checks: Check) -> Iterator[Violation]:
+    """Yield what `checks` find in the chains of `matches`."""
+    for chain in chains_of(matches, with_terms=check_terms in checks):
+        for check in checks:
+            yield from check(chain)
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def chains_of(matches: QuerySet[Match], *, with_terms: bool = False) -> Iterator[Chain]:
+    """Yield the chain of every match, in the order of their keys, in three queries a block."""
+    ordered, last = matches.order_by("pk"), 0
+    while keys := list(ordered.filter(pk__gt=last).values_list("pk", flat=True)[:BLOCK]):
+        last = keys[-1]
+        yield from _block(keys, with_terms)
+
+
+def _block(keys: list[int], with_terms: bool) -> Iterator[Chain]:
+    columns = ("pk", "public_id", "status", "awaiting", "terms__digest")
+    events = (f"events__{name}" for name in EventRow._fields)
+    rows = Match.objects.filter(pk__in=keys).order_by("pk", "events__seq").values_list(*columns, *events)
+    read = [(key, list(group)) for key, group in groupby(list(rows), key=itemgetter(0))]
+    # Read after the events, so that the version which the last of them names is there.
+    versions = _versions(keys) if with_terms else {}
+    for key, group in read:
+        _key, match_id, status, awaiting, digest = group[0][:5]
+        yield Chain(
+            match_id=match_id,
+            status=status,
+            awaiting=awaiting,
+            terms_digest=digest or "",
+            events=tuple(EventRow._make(row[5:]) for row in group if row[5] is not None),
+            versions=versions.get(key, ()),
+        )
+
+
+def _versions(keys: list[int]) -> dict[int, tuple[Terms, ...]]:
+    rows = Terms.objects.filter(match_id__in=keys).order_by("match_id", "number")
+    return {key: tuple(group) for key, group in groupby(rows, key=lambda row: row.match_id)}
+
+
+# --- checking --------------------------------------------------------------------------------------
+
+
+def check_numbers(chain: Chain) -> Iterator[Violation]:
+    """Yield where the numbers 1, 2, 3 … of the events have a gap."""
+    if not chain.events:
+        yield chain.wrong("no_events")
+    expected = 1
+    for event in chain.events:
+        if event.seq != expected:
+            yield chain.wrong("number_missing", event.seq, expected=expected)
+        expected = event.seq + 1
+
+
+def check_hashes(chain: Chain) -> Iterator[Violation]:
+    """Yield the events that do not link to the one before, or whose hash is not that of their content."""
+    link = ""
+    for event in chain.events:
+        if event.prev_hash != link:
+            yield chain.wrong("broken_link", event.seq)
+        if event.hash != event_hash(event, chain.match_id):
+            yield chain.wrong("wrong_hash", event.seq)
+        link = event.hash
+
+
+def check_path(chain: Chain) -> Iterator[Violation]:
+    """Yield the moves that the table of states does not know, and a state that the events do not lead to."""
+    status, awaiting = "", ""
+    for event in chain.events:
+        yield from _check_move(chain, event, status, awaiting)
+        status, awaiting = event.to_status, event.awaiting
+    if chain.events and (status, awaiting) != (chain.status, chain.awaiting):
+        expected, found = _state(status, awaiting), _state(chain.status, chain.awaiting)
+        yield chain.wrong("other_state", chain.events[-1].seq, expected=expected, found=found)
+
+
+def check_consent(chain: Chain) -> Iterator[Violation]:
+    """Yield agreements and approvals that come before both sides said yes to the terms.
+
+    Counted anew from who offered and who accepted, by the numbers of events and not by clocks.
+    """
+    agreeing: set[str] = set()
+    for event in chain.events:
+        if event.action in ("propose", "counter"):
+            agreeing = set()
+        if event.action in ("propose", "counter", "accept"):
+            agreeing |= {event.actor_role} & SIDES
+        if event.to_status in (MatchStatus.AGREED, MatchStatus.APPROVED) and agreeing != SIDES:
+            missing = ", ".join(sorted(SIDES - agreeing))
+            yield chain.wrong("no_consent", event.seq, status=event.to_status, missing=missing)
+
+
+def check_terms(chain: Chain) -> Iterator[Violation]:
+    """Yield versions of terms that were altered, and events that name none or others than they may.
+
+    Terms change by an offer and by nothing else: those that were agreed stay.
+    """
+    for version in chain.versions:
+        if not is_as_hashed(version):
+            yield chain.wrong("terms_altered", number=version.number)
+    known, named = {version.digest for version in chain.versions}, ""
+    for event in chain.events:
+        if event.terms_digest not in known:
+            yield chain.wrong("terms_unknown", event.seq)
+        elif event.action not in ("propose", "counter") and event.terms_digest != named:
+            yield chain.wrong("terms_moved", event.seq)
+        named = event.terms_digest
+    if chain.events and named != chain.terms_digest:
+        yield chain.wrong("terms_exchanged", chain.events[-1].seq)
+
+
+# By the number of the invariant; the append-only triggers of the fifth are `triggers.missing_triggers`.
+CHECKS: dict[int, tuple[Check, ...]] = {
+    3: (check_consent,),
+    4: (check_numbers, check_path),
+    5: (check_hashes,),
+    7: (check_terms,),
+}
+ALL_CHECKS: tuple[Check, ...] = tuple(check for checks in CHECKS.values() for check in checks)
+
+
+def is_as_hashed(version: Terms) -> bool:
+    """Tell whether the digest, the canonical text and the columns of terms are still of each other."""
+    if hashlib.sha256(version.canonical.encode()).hexdigest() != version.digest:
+        return False
+    try:
+        draft = TermsDraft(
+            commission_rate=version.commission_rate,
+            slot_fee_cents=version.slot_fee_cents,
+            cooperation_mode=version.cooperation_mode,
+            sessions=tuple(sessions_from_json(version.sessions)),
+        )
+        return draft.canonical() == version.canonical
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False  # columns that no terms can have
+
+
+def _check_move(chain: Chain, event: EventRow, status: str, awaiting: str) -> Iterator[Violation]:
+    if (event.from_status, event.to_status, event.awaiting) != _lead(event, status, awaiting):
+        yield chain.wrong(
+            "illegal_move",
+            event.seq,
+            action=event.action,
+            role=event.actor_role,
+            before=_state(status, awaiting) or "–",
+            after=_state(event.to_status, event.awaiting),
+        )
+    elif transition_of(event.action).needs_reason and not event.reason_code:
+        yield chain.wrong("no_reason", event.seq, action=event.action)
+
+
+def _lead(event: EventRow, status: str, awaiting: str) -> tuple[str, str, str] | None:
+    """Return (from, to, awaiting) that the move must have written from that state; None for no legal move."""
+    try:
+        row, role = transition_of(event.action), Role(event.actor_role)
+    except (LookupError, ValueError):
+        return None
+    if status not in row.sources or role not in row.by:
+        return None
+    if row.awaited_only and role not in awaited_roles(awaiting):
+        return None
+    return status, *state_after(event.action, status, awaiting, role)
+
+
+def _state(status: str, awaiting: str) -> str:
+    return _("%(status)s, awaiting %(side)s") % {"status": status, "side": awaiting} if awaiting else status
+
+
+def listed(found: Iterable[Violation]) -> list[dict[str, object]]:
+    """Return violations as plain values for JSON."""
+    return [{"subject": v.subject, "seq": v.seq, "code": v.code, "detail": v.detail} for v in found]

@@ -1,0 +1,1 @@
+"""An app for workers that are to be killed: it stops them in the middle of telling."""
