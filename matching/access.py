@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import Anchor, Membership, Stall, User
+from accounts.models import Anchor, Membership, Merchant, Stall, User
 from matching.choices import Role, Side
 from matching.models import Match
 from matching.moves import transition_of
@@ -41,8 +41,10 @@ class Standing:
         """Tell whether the user acts for that side of the pair."""
         return self.is_member_of(stall if side == Side.STALL else anchor)
 
-    def is_member_of(self, party: Stall | Anchor) -> bool:
+    def is_member_of(self, party: Merchant | Stall | Anchor) -> bool:
         """Tell whether the user acts for the party."""
+        if isinstance(party, Merchant):
+            return party.pk in self.merchant_ids
         if isinstance(party, Stall):
             return party.merchant_id in self.merchant_ids
         return party.pk in self.anchor_ids
@@ -58,7 +60,7 @@ class Standing:
         return self.is_viewer or bool(self.roles_in(match))
 
 
-def require_member(user: User, party: Stall | Anchor) -> None:
+def require_member(user: User, party: Merchant | Stall | Anchor) -> None:
     """Raise NotAllowed for a user who is switched off, NotFound for one who does not act for the party."""
     if not user.is_active:
         raise NotAllowed(code="inactive_user")

@@ -21,3 +21,9 @@ PLAN_AHEAD = timedelta(weeks=26)
 
 # Suggestions that one request may report as shown; what fits on a long phone screen, with room.
 IMPRESSIONS_PER_REQUEST = 50
+
+# Norms of a category: from the matches agreed in this time, and only where so many matches of so many
+# parties on each side agreed that a figure gives nobody's terms away.
+NORMS_OVER = timedelta(days=180)
+NORM_MATCHES_MIN = 5
+NORM_PARTIES_MIN = 3

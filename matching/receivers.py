@@ -12,8 +12,8 @@ from matching.services.news import (
     request_news_of_move,
     request_news_of_outcome,
 )
-from matching.services.recommendations import request_refresh
-from matching.signals import match_escalated, match_moved, outcome_changed, pair_changed
+from matching.services.recommendations import request_refresh, request_refresh_between
+from matching.signals import block_changed, match_escalated, match_moved, outcome_changed, pair_changed
 
 
 @receiver(profile_changed, dispatch_uid="matching.profile_changed")
@@ -27,6 +27,12 @@ def on_pair_changed(*, stall_id: int, anchor_id: int, **_: Any) -> None:
     """A reaction, rule or match leaves a gap in both lists, or closes one."""
     request_refresh(side="stall", ids=[stall_id])
     request_refresh(side="anchor", ids=[anchor_id])
+
+
+@receiver(block_changed, dispatch_uid="matching.block_changed")
+def on_block_changed(*, merchant_id: int, anchor_id: int, **_: Any) -> None:
+    """A block leaves a gap in the lists of the anchor and of every stall of the merchant, or closes it."""
+    request_refresh_between(merchant_id=merchant_id, anchor_id=anchor_id)
 
 
 @receiver(match_moved, dispatch_uid="matching.match_moved")

@@ -5,6 +5,10 @@ from django.dispatch import Signal
 # A reaction, rule or match changed what may be suggested to this pair: `stall_id`, `anchor_id`.
 pair_changed = Signal()
 
+# A party blocked another or took that back, which concerns all stalls of the merchant:
+# `merchant_id`, `anchor_id`.
+block_changed = Signal()
+
 # A match changed its state: `match`, `event`.
 match_moved = Signal()
 

@@ -24,6 +24,12 @@ def refresh_party(run: Run, *, side: str, party_id: int) -> dict[str, Any]:
     return recommendations.refresh_party(side=side, party_id=party_id)
 
 
+@handles("matching.refresh_between")
+def refresh_between(run: Run, *, merchant_id: int, anchor_id: int) -> dict[str, Any]:
+    """Bring the lists of an anchor and of all stalls of a merchant up to date."""
+    return recommendations.refresh_between(merchant_id=merchant_id, anchor_id=anchor_id)
+
+
 @handles("matching.patch_partners", jointly=True)
 def patch_partners(run: Run, *, each: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Bring the lists that these parties touch up to date: one look at everybody's list does for all."""

@@ -28,6 +28,11 @@ class WantedSession:
     mode: str = SessionMode.EXCLUSIVE
     places: int = 1
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the session as a row of Terms stores it."""
+        times = {"starts_at": _utc(self.starts_at), "ends_at": _utc(self.ends_at)}
+        return asdict(self) | times | {"mode": str(self.mode)}
+
 
 @dataclass(frozen=True)
 class TermsDraft:
@@ -55,12 +60,7 @@ class TermsDraft:
 
     def sessions_as_json(self) -> list[dict[str, Any]]:
         """Return the sessions in order of their start, as the row stores them."""
-        return [_plain(session) for session in sorted(self.sessions, key=lambda wanted: wanted.starts_at)]
-
-
-def _plain(session: WantedSession) -> dict[str, Any]:
-    times = {"starts_at": _utc(session.starts_at), "ends_at": _utc(session.ends_at)}
-    return asdict(session) | times | {"mode": str(session.mode)}
+        return [session.as_json() for session in sorted(self.sessions, key=lambda wanted: wanted.starts_at)]
 
 
 def _utc(moment: datetime) -> str:

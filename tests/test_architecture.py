@@ -37,6 +37,7 @@ LAYERS = (
         "filters",
         "reasons",
         "terms",
+        "terms_in_words",
         "rules",
         "scores",
         "access",

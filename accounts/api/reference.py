@@ -29,7 +29,7 @@ class ReferenceList(APIView):
     def get(self, request: Request) -> Response:
         """List the codes in use with their names in both languages."""
         items = [item for item in getattr(reference(), self.kind).values() if not item.is_retired]
-        return _cached(request, ReferenceSerializer(items, many=True).data)
+        return cached(request, ReferenceSerializer(items, many=True).data)
 
 
 @extend_schema(tags=["reference"], auth=[])
@@ -43,12 +43,13 @@ class PriceBins(APIView):
     def get(self, request: Request) -> Response:
         """List the price bins, the cheapest first."""
         pairs = zip(PRICE_EDGES_CENTS, PRICE_EDGES_CENTS[1:], strict=False)
-        return _cached(request, [
+        return cached(request, [
             {"bin": number, "low_cents": low, "high_cents": high} for number, (low, high) in enumerate(pairs)
         ])  # fmt: skip
 
 
-def _cached(request: Request, data: Any) -> Response:
+def cached(request: Request, data: Any) -> Response:
+    """Answer with public data that changes rarely, or 304 to who has it already."""
     etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:16]}"'
     is_known = etag in request.headers.get("If-None-Match", "")
     response = Response(None if is_known else data, status=304 if is_known else 200, headers={"ETag": etag})

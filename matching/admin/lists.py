@@ -15,7 +15,7 @@ from import_export.fields import Field
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.models import Anchor, Stall
 from matching.choices import Side
-from matching.models import Booking, EngineRun, Impression, Reaction, RecommendationList
+from matching.models import Block, Booking, EngineRun, Impression, Reaction, RecommendationList
 from matching.scores import scores_in
 from matchmaker.core.admin import ReadOnlyAdmin
 
@@ -36,6 +36,18 @@ class ReactionAdmin(CsvExport, ReadOnlyAdmin):
     list_select_related = ["stall", "anchor"]
     search_fields = ["stall__name", "anchor__display_name"]
     ordering = ["-pk"]
+
+
+@admin.register(Block)
+class BlockAdmin(ReadOnlyAdmin):
+    """Who keeps apart from whom; the other side is not told, so it is not for them to read."""
+
+    list_display = ["side", "merchant", "anchor", "actor", "created_at"]
+    list_filter = ["side"]
+    list_select_related = ["merchant", "anchor", "actor"]
+    search_fields = ["merchant__name", "anchor__display_name", "public_id"]
+    ordering = ["-pk"]
+    fields = ["side", "merchant", "anchor", "actor", "created_at"]
 
 
 @admin.register(Impression)

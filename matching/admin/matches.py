@@ -32,8 +32,9 @@ from matching.moves import transition_of
 from matching.queue import briefs_of
 from matching.services.decisions import JOB_KIND, request_decisions
 from matching.services.matches import OWN_BOOKINGS
+from matching.terms_in_words import session_lines, terms_lines
 from matchmaker.core.admin import ReadOnlyAdmin, badge
-from matchmaker.core.money import percent
+from matchmaker.core.money import exact_percent
 
 # Up to so many are decided while staff wait for the page; more become a job with a progress bar.
 DECIDED_AT_ONCE = 20
@@ -90,13 +91,13 @@ class MatchResource(SafeResource):
     score = Field(column_name=gettext_lazy("score when proposed"))
 
     def dehydrate_commission(self, match: Match) -> str:
-        return percent(match.terms.commission_rate) if match.terms else ""
+        return exact_percent(match.terms.commission_rate) if match.terms else ""
 
     def dehydrate_slot_fee(self, match: Match) -> str:
         return f"{match.terms.slot_fee_cents / 100:.2f}" if match.terms else ""
 
     def dehydrate_sessions(self, match: Match) -> str:
-        return "; ".join(wording.session_lines(match.terms))
+        return "; ".join(session_lines(match.terms))
 
     def dehydrate_agreed_at(self, match: Match) -> str:
         return wording.town_time(match.agreed_at) if match.agreed_at else ""
@@ -198,11 +199,11 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("terms"))
     def terms_shown(self, match: Match) -> str:
-        return lines(wording.terms_lines(match.terms))
+        return lines(terms_lines(match.terms))
 
     @admin.display(description=gettext_lazy("sessions"))
     def sessions(self, match: Match) -> str:
-        return lines(wording.session_lines(match.terms))
+        return lines(session_lines(match.terms))
 
     @admin.display(description=gettext_lazy("conflicts"))
     def conflicts(self, match: Any) -> str:
@@ -350,8 +351,8 @@ def describe(matches: list[Match]) -> list[list[str]]:
     """Return for each match the lines that staff should read once more before they decide."""
     return [
         [
-            " · ".join(wording.terms_lines(match.terms)),
-            *wording.session_lines(match.terms),
+            " · ".join(terms_lines(match.terms)),
+            *session_lines(match.terms),
             *(f"⚠ {line}" for line in wording.conflict_lines(match.brief)),  # type: ignore[attr-defined]
         ]
         for match in with_briefs(matches)

@@ -17,7 +17,9 @@ from matching.choices import MatchStatus, Role, Side
 from matching.models import Match, MatchEvent, WeekLoad
 from matching.moves import allowed_actions
 from matching.queue import Brief, Part, track_records
+from matching.selectors.norms import norms_of_stall
 from matching.states import SIDES
+from matching.terms_in_words import changes_between, norm_sentence, session_lines, terms_lines
 from matchmaker.core.admin import badge, expiry
 from matchmaker.core.money import percent, yuan
 from matchmaker.core.weeks import week_of
@@ -62,6 +64,7 @@ def match_context(match: Match, user: User) -> dict[str, Any]:
         "loads": loads,
         "status_names": dict(MatchStatus.choices),
         "versions": _versions(match),
+        "norms": [norm_sentence(norm) for norm in norms_of_stall(match.stall)],
         "events": _events(match),
         "actions": _actions(match, user),
     }
@@ -165,20 +168,22 @@ def _bookings(match: Match) -> Any:
 
 
 def _versions(match: Match) -> list[dict[str, Any]]:
-    """Return all versions of the terms, the newest first."""
+    """Return all versions of the terms, the newest first, each with what it changed."""
     sides = dict(Role.choices)
-    return [
+    versions = list(match.versions.order_by("number"))
+    shown = [
         {
             "number": version.number,
             "by": sides.get(version.proposed_by, version.proposed_by),
             "at": wording.town_time(version.created_at),
             "is_current": version.pk == match.terms_id,
-            "lines": wording.terms_lines(version),
-            "sessions": wording.session_lines(version),
+            "lines": [*terms_lines(version), *session_lines(version)],
+            "changes": [change.text for change in changes_between(before, version)] if before else [],
             "digest": version.digest[:12],
         }
-        for version in match.versions.order_by("-number")
+        for before, version in zip([None, *versions], versions, strict=False)
     ]
+    return shown[::-1]
 
 
 def _events(match: Match) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,6 +14,7 @@ from accounts.models import Category, ReasonCode
 from accounts.selectors import reference
 from matching.models import Exclusivity, PairRule
 from matching.services.rules_of_pairs import end_exclusivity, forbid_pair, lift_pair_rule, promise_exclusivity
+from matchmaker.core import clock
 from matchmaker.core.admin import badge
 from matchmaker.core.errors import DomainError
 from matchmaker.core.weeks import town_today
@@ -67,9 +67,13 @@ class ForbidForm(forms.ModelForm):
 
     def clean_until(self) -> Any:
         until = self.cleaned_data.get("until")
-        if until is not None and until <= timezone.now():
+        if until is not None and until <= clock.now():
             raise forms.ValidationError(_("A time to come."))
         return until
+
+
+def _holds_now() -> Q:
+    return Q(until__isnull=True) | Q(until__gt=clock.sql_now())
 
 
 class InForceFilter(admin.SimpleListFilter):
@@ -82,7 +86,7 @@ class InForceFilter(admin.SimpleListFilter):
         return [("yes", _("in force")), ("no", _("ended"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        holds = Q(until__isnull=True) | Q(until__gt=timezone.now())
+        holds = _holds_now()
         match self.value():
             case "yes":
                 return queryset.filter(holds)
@@ -101,7 +105,8 @@ class PairRuleAdmin(RuleAdmin):
     actions = ["lift"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return wording.with_reason_names(super().get_queryset(request))
+        rows = super().get_queryset(request).annotate(is_held=Q(_holds_now()))
+        return wording.with_reason_names(rows)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -141,9 +146,8 @@ class PairRuleAdmin(RuleAdmin):
         self.end_each(request, queryset, end, _("Ended."))
 
     @admin.display(description=gettext_lazy("in force"))
-    def in_force(self, rule: PairRule) -> str:
-        holds = rule.until is None or rule.until > timezone.now()
-        return badge("bad", _("in force")) if holds else badge("quiet", _("ended"))
+    def in_force(self, rule: Any) -> str:
+        return badge("bad", _("in force")) if rule.is_held else badge("quiet", _("ended"))
 
     @admin.display(description=gettext_lazy("reason"))
     def reason(self, rule: Any) -> str:

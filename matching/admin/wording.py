@@ -6,15 +6,11 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from accounts.choices import CooperationMode, SessionMode
 from matching.choices import MatchStatus, Side
-from matching.models import Terms
 from matching.queue import Brief
 from matching.rules import REASON_TEXTS
-from matching.terms import sessions_from_json
-from matchmaker.core.money import percent, yuan
 
 STATUS_TONES = {
     MatchStatus.PROPOSED: "info",
@@ -93,41 +89,6 @@ def duration(span: timedelta) -> str:
 def town_time(moment: datetime) -> str:
     """Return a time as the town's clocks show it."""
     return date_format(timezone.localtime(moment), "Y-m-d H:i")
-
-
-def terms_lines(terms: Terms | None) -> list[str]:
-    """Return commission, slot fee and mode of terms, a line each."""
-    if terms is None:
-        return []
-    fee = yuan(terms.slot_fee_cents) if terms.slot_fee_cents else _("pure commission")
-    return [
-        _("commission rate %(rate)s") % {"rate": percent(terms.commission_rate)},
-        fee if not terms.slot_fee_cents else _("slot fee %(fee)s") % {"fee": fee},
-        str(CooperationMode(terms.cooperation_mode).label),
-    ]
-
-
-def session_lines(terms: Terms | None) -> list[str]:
-    """Return the wanted sessions in the town's time, a line each."""
-    sessions = sessions_from_json(terms.sessions) if terms else []
-    return [
-        f"{_span(session.starts_at, session.ends_at)} {_mode(session.mode, session.places)}"
-        for session in sessions
-    ]
-
-
-def _span(starts_at: datetime, ends_at: datetime) -> str:
-    start, end = timezone.localtime(starts_at), timezone.localtime(ends_at)
-    # A session that ends with the day ends at 24:00 of it, as posters say.
-    until = "24:00" if (end.hour, end.minute) == (0, 0) else date_format(end, "H:i")
-    return f"{date_format(start, 'Y-m-d (D) H:i')}–{until}"
-
-
-def _mode(mode: str, places: int) -> str:
-    label = str(SessionMode(mode).label)
-    if mode == SessionMode.EXCLUSIVE:
-        return label
-    return f"{label}, " + ngettext("%(count)d place", "%(count)d places", places) % {"count": places}
 
 
 def conflict_lines(brief: Brief) -> list[str]:

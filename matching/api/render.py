@@ -8,6 +8,7 @@ from matching.access import Standing
 from matching.choices import ACTIVE_STATUSES, MatchStatus, Role, Side
 from matching.models import Booking, Match, MatchEvent, Terms
 from matching.moves import allowed_actions
+from matching.terms_in_words import preview_of
 
 # Both have agreed, and staff did not send them apart.
 CONTACT_STATUSES = (*ACTIVE_STATUSES, MatchStatus.COMPLETED)
@@ -32,7 +33,7 @@ def match_summary(match: Match, standing: Standing) -> dict[str, Any]:
         "ended_at": match.ended_at,
         "stall": stall_card(match.stall),
         "anchor": anchor_card(match.anchor),
-        "terms": _terms(match.terms),
+        "terms": None if match.terms is None else plain_terms(match.terms),
         "allowed_actions": allowed_actions(match.status, match.awaiting, roles),
     }
 
@@ -42,7 +43,10 @@ def match_detail(
 ) -> dict[str, Any]:
     """Return a match with all that its reader may know."""
     is_staff = reads_as_staff(match, standing)
-    return match_summary(match, standing) | {
+    summary = match_summary(match, standing)
+    if match.terms is not None:
+        summary["terms"]["preview"] = preview_of(match.terms)
+    return summary | {
         "contact": _contact(match, side_of(match, standing.roles_in(match))),
         "events": [event_row(event, is_staff=is_staff) for event in events],
         "bookings": [_booking(booking) for booking in bookings],
@@ -69,9 +73,8 @@ def _contact(match: Match, side: str | None) -> dict[str, str] | None:
     return {"name": merchant.contact_name or merchant.name, "phone": merchant.contact_phone}
 
 
-def _terms(terms: Terms | None) -> dict[str, Any] | None:
-    if terms is None:
-        return None
+def plain_terms(terms: Terms) -> dict[str, Any]:
+    """Return one version of terms."""
     return {
         "version": terms.number,
         "commission_rate": terms.commission_rate,

@@ -129,6 +129,12 @@ class TermsShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class TermsInWordsShape(TermsShape):
+    """The same, and in sentences."""
+
+    preview = serializers.CharField(help_text="In the language of the request.")
+
+
 class MatchShape(serializers.Serializer[Any]):
     """A match in a list; cards show bands, in the language of the request."""
 
@@ -190,6 +196,7 @@ class BookingShape(serializers.Serializer[Any]):
 class MatchDetailShape(MatchShape):
     """A match with its events and bookings; the partner's contact only after both agreed."""
 
+    terms = TermsInWordsShape()
     contact = ContactShape(allow_null=True)
     events = EventShape(many=True)
     bookings = BookingShape(many=True)

@@ -1,6 +1,7 @@
 """Endpoints of suggestions: lists, reactions, impressions (layer: faces)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ from matching.api.suggestions_shapes import (
 from matching.choices import ReactionKind, Side
 from matching.filters import Filters
 from matching.models import Reaction
-from matching.rules import REASON_TEXTS, can_be_asked, own_reasons
+from matching.rules import REASON_TEXTS, can_be_asked, own_reasons, shown_to_sides
 from matching.selectors import Suggestion, SuggestionPage, suggestions_for
 from matching.services.impressions import Shown, record_impressions
 from matching.services.quota import proposals_left
@@ -135,12 +136,20 @@ def _page(request: Request, side: Side, subject: Stall | Anchor, page: Suggestio
         "computed_at": page.computed_at,
         "proposals_left": left,
         "cannot_propose": [_reason(code) for code in reasons],
-        "why_none": [_reason(code) | {"count": count} for code, count in page.why_none.items()],
+        "why_none": [_reason(code) | {"count": count} for code, count in _as_shown(page.why_none)],
         "results": [
             _suggestion(item, side, subject, page, reactions.get(item.partner.pk), may_propose)
             for item in page.items
         ],
     }
+
+
+def _as_shown(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the counts by code as a side may read them: that a partner has blocked it is not among them."""
+    shown: Counter[str] = Counter()
+    for code, count in counts.items():
+        shown[shown_to_sides([code])[0]] += count
+    return list(shown.items())
 
 
 def _next(request: Request, page: SuggestionPage) -> str | None:

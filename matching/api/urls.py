@@ -3,8 +3,10 @@
 from django.urls import path
 
 from matching.api import matches
+from matching.api.blocks import Blocks, OneBlock
 from matching.api.events import EventNote, MatchEvents
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
+from matching.api.terms import MatchTerms, TermsPreviews
 
 MOVES = {
     "counter": matches.CounterMatch,
@@ -25,6 +27,10 @@ urlpatterns = [
     path("suggestions/<str:suggestion_id>/reaction/", SuggestionReaction.as_view(), name="reaction"),
     path("matches/", matches.Matches.as_view(), name="matches"),
     path("matches/<uuid:match_id>/", matches.OneMatch.as_view(), name="match"),
+    path("matches/<uuid:match_id>/terms/", MatchTerms.as_view(), name="match-terms"),
+    path("terms/preview/", TermsPreviews.as_view(), name="terms-preview"),
+    path("blocks/", Blocks.as_view(), name="blocks"),
+    path("blocks/<uuid:block_id>/", OneBlock.as_view(), name="block"),
     path("matches/<uuid:match_id>/events/", MatchEvents.as_view(), name="match-events"),
     path("matches/<uuid:match_id>/events/<int:seq>/note/", EventNote.as_view(), name="match-event-note"),
     *(

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import Anchor, Stall, User
 from matching.access import require_side
@@ -11,6 +10,7 @@ from matching.choices import ReactionKind
 from matching.models import Reaction
 from matching.policy import HIDDEN_AFTER_PASS
 from matching.signals import pair_changed
+from matchmaker.core import clock
 
 
 def react(*, actor: User, side: str, stall: Stall, anchor: Anchor, kind: str) -> Reaction:
@@ -20,7 +20,7 @@ def react(*, actor: User, side: str, stall: Stall, anchor: Anchor, kind: str) ->
     that answer at once leave one row. Raises NotFound when the actor does not act for `side`.
     """
     require_side(actor, side, stall=stall, anchor=anchor)
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         held = Reaction.objects.filter(side=side, stall=stall, anchor=anchor).first()
         if held and held.kind == kind and _is_in_force(held, now):

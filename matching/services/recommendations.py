@@ -15,6 +15,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from accounts.models import Stall
 from jobs.models import Job, JobState
 from jobs.services import enqueue
 from matching.engine.candidates import ruled_out
@@ -70,6 +71,16 @@ def _request_party(side: str, party_id: int, actor: Any) -> Job:
     )
 
 
+def request_refresh_between(*, merchant_id: int, anchor_id: int) -> Job:
+    """Write the one job that brings the lists of an anchor and of all stalls of a merchant up to date."""
+    return enqueue(
+        kind="matching.refresh_between",
+        key=f"between:{merchant_id}:{anchor_id}",
+        args={"merchant_id": merchant_id, "anchor_id": anchor_id},
+        queue=QUEUE,
+    )
+
+
 def request_rematch(*, actor: Any = None) -> Job:
     """Write the job that computes everybody's lists anew."""
     return enqueue(kind="matching.rematch", key="rematch", args={}, queue=QUEUE, requested_by=actor)
@@ -121,6 +132,22 @@ def _recommend(
         k=LIST_LENGTH,
         progress=progress,
     )
+
+
+def refresh_between(*, merchant_id: int, anchor_id: int) -> dict[str, Any]:
+    """Compute and store the lists of an anchor and of all stalls of a merchant, however many they are.
+
+    Nobody else's list can hold one of the pairs between the two, so no partner is patched.
+    """
+    market = current_market()
+    if market is None:
+        return {"stored": 0}
+    stall_ids = list(Stall.objects.filter(merchant_id=merchant_id).values_list("pk", flat=True))
+    stored = 0
+    for side, ids in (("anchor", [anchor_id]), ("stall", stall_ids)):
+        for block in _chunks([pk for pk in sorted(ids) if market.holds(side, pk)], BLOCK):
+            stored += store_lists(market=market, lists=_recommend(market, side, block))
+    return {"stored": stored}
 
 
 def patch_partners(*, changed: Mapping[str, Sequence[int]], progress: Progress = _silent) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Category, ReasonCode, Stall, User
 from matching.choices import PairRuleKind
 from matching.models import Exclusivity, PairRule
 from matching.signals import pair_changed
+from matchmaker.core import clock
 from matchmaker.core.errors import InvalidInput, NotAllowed
-from matchmaker.core.weeks import town_today
+from matchmaker.core.weeks import TOWN_ZONE
 
 
 def forbid_pair(
@@ -29,7 +29,7 @@ def forbid_pair(
     """
     _require(actor, "matching.add_pairrule")
     _check_reason(reason_code)
-    if until is not None and until <= timezone.now():
+    if until is not None and until <= clock.now():
         raise InvalidInput(fields={"until": [_("A time to come.")]})
     with transaction.atomic():
         rule, _created = PairRule.objects.update_or_create(
@@ -45,7 +45,7 @@ def forbid_pair(
 def lift_pair_rule(*, actor: User, rule: PairRule) -> None:
     """End a rule now; its row stays for the record. Ending it again changes nothing."""
     _require(actor, "matching.change_pairrule")
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         rows = PairRule.objects.filter(pk=rule.pk)
         if rows.filter(until__isnull=True).update(until=now, updated_at=now) or rows.filter(
@@ -77,10 +77,11 @@ def promise_exclusivity(
 def end_exclusivity(*, actor: User, promise: Exclusivity) -> None:
     """End a promise with yesterday; one that had not begun by then goes."""
     _require(actor, "matching.change_exclusivity")
-    yesterday = town_today() - timedelta(days=1)
+    now = clock.now()
+    yesterday = now.astimezone(TOWN_ZONE).date() - timedelta(days=1)
     with transaction.atomic():
         running = Exclusivity.objects.filter(pk=promise.pk, ends_on__gt=yesterday)
-        ended = running.filter(starts_on__lte=yesterday).update(ends_on=yesterday, updated_at=timezone.now())
+        ended = running.filter(starts_on__lte=yesterday).update(ends_on=yesterday, updated_at=now)
         if ended or running.delete()[0]:
             _announce(Exclusivity, promise.stall_id, promise.anchor_id)
 

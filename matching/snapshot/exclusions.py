@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import TruncDate
 
 from accounts.models import Stall
 from matching.choices import OPEN_STATUSES, MatchStatus, PairRuleKind, ReactionKind
@@ -11,7 +12,7 @@ from matching.engine.types import Exclusions, Rule
 from matching.models import Block, Exclusivity, Match, PairRule, Reaction
 from matching.policy import HIDDEN_AFTER_DECLINE
 from matchmaker.core import clock
-from matchmaker.core.weeks import town_today
+from matchmaker.core.weeks import TOWN_ZONE
 
 _REACTION_RULES = {ReactionKind.PASS: Rule.PASSED, ReactionKind.NEVER: Rule.NEVER}
 _PAIR_RULES = {PairRuleKind.FORBID: Rule.FORBIDDEN}
@@ -56,11 +57,12 @@ def _pair_rules(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
 
 def _blocks(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
     """Yield all stalls of a merchant with the anchor: who never wants to meet a party meets none of them."""
-    rows = Block.objects.all() if anchor_ids is None else Block.objects.filter(anchor__in=anchor_ids)
-    if stall_ids is not None:
-        rows = rows.filter(merchant__stalls__in=stall_ids)
-    pairs = rows.filter(merchant__stalls__isnull=False).values_list("merchant__stalls", "anchor_id")
-    for stall_id, anchor_id in pairs:
+    # In one filter, so that it is one join and asks for no stall beyond those.
+    wanted = {"merchant__stalls__isnull": False} if stall_ids is None else {"merchant__stalls__in": stall_ids}
+    rows = Block.objects.filter(**wanted)
+    if anchor_ids is not None:
+        rows = rows.filter(anchor_id__in=anchor_ids)
+    for stall_id, anchor_id in rows.values_list("merchant__stalls", "anchor_id"):
         yield stall_id, anchor_id, Rule.BLOCKED
 
 
@@ -73,7 +75,7 @@ def _matches(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
 
 def _exclusivities(stall_ids: Ids, anchor_ids: Ids) -> Iterator[Triple]:
     """Yield the other stalls that a promise in force closes to its anchor: all, or those of its category."""
-    today = town_today()
+    today = TruncDate(clock.sql_now(), tzinfo=TOWN_ZONE)
     promises = _among(Exclusivity.objects.filter(starts_on__lte=today, ends_on__gte=today), None, anchor_ids)
     kept = list(promises.values_list("stall_id", "anchor_id", "category"))
     if not kept:

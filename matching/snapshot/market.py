@@ -64,6 +64,10 @@ class Market:
         at = np.searchsorted(known, ids)
         return versions[at]
 
+    def holds(self, side: str, party_id: int) -> bool:
+        """Tell whether the party had been registered when the market was read."""
+        return bool(self.side(side).parties.rows_of([party_id])[0] >= 0)
+
     def partners_version(self, side: str) -> int:
         """Return the sum of the versions of all partners of `side`; of two readings the later has no less."""
         return int(self.versions[Side(side).other.value][1].sum())

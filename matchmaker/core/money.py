@@ -12,3 +12,8 @@ def yuan(cents: int) -> str:
 def percent(rate: Decimal | float) -> str:
     """Return a share in [0, 1] as people write it: `18%`, `18.5%`."""
     return f"{round(float(rate) * 100, 1):g}%"
+
+
+def exact_percent(rate: Decimal) -> str:
+    """Return a share with every digit of its four decimals, as terms need it: `18%`, `18.25%`."""
+    return f"{(Decimal(rate) * 100).quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".") + "%"

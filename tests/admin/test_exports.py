@@ -67,7 +67,7 @@ def test_the_queue_is_exported_with_its_terms(staff: Client) -> None:
     rows = rows_of(staff.get("/admin/matching/match/export/"))
     assert len(rows) == 1
     assert rows[0]["stall"] == match.stall.name and rows[0]["commission rate"] == "18%"
-    assert rows[0]["sessions"].endswith("18:00–20:00 exclusive session")
+    assert rows[0]["sessions"].endswith("18:00–20:00, exclusive session")
 
 
 @pytest.mark.django_db

@@ -13,10 +13,10 @@ from django.utils import timezone
 from accounts.models import Merchant, User
 from accounts.services.access import issue_api_token
 from jobs.models import Job, JobState
-from matching.models import Exclusivity, Impression, PairRule, Reaction
+from matching.models import Block, Exclusivity, Impression, PairRule, Reaction
 from matching.services.news import tell_of_move
 from tests.admin.conftest import fit_engine, make_agreed
-from tests.factories import MerchantFactory, UserFactory
+from tests.factories import AnchorFactory, MerchantFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 LISTS = sorted(
@@ -35,6 +35,10 @@ def furnish(number: int) -> None:
     Reaction.objects.create(side="stall", kind="like", stall=stall, anchor=anchor, actor=user)
     Impression.objects.create(
         side="stall", stall=stall, anchor=anchor, rank=1, score_hundredths=1, shown_at=now, actor=user
+    )
+    # Of another pair: one that is blocked can no longer be matched.
+    Block.objects.create(
+        side="anchor", merchant=MerchantFactory.create(), anchor=AnchorFactory.create(), actor=user
     )
     PairRule.objects.create(kind="forbid", stall=stall, anchor=anchor, reason_code="forbid_other", actor=user)
     Exclusivity.objects.create(stall=stall, anchor=anchor, starts_on=now.date(), ends_on=now.date())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ from jobs.models import Job, JobState
 from jobs.tasks import run_job
 from matching.choices import MatchStatus
 from matching.models import Booking, Match, MatchEvent, Note
+from matching.services.matches import counter_match
+from matching.services.matches.moving import write_terms
 from tests.admin.conftest import fit_engine, make_agreed
-from tests.factories import UserFactory
+from tests.factories import StallFactory, UserFactory
+from tests.matching.market import make_anchor, member_of, proposed, session, terms
+from tests.matching.test_norms import FIVE, market
 
 pytestmark = pytest.mark.django_db
 QUEUE = "/admin/matching/match/"
@@ -56,7 +61,7 @@ def test_a_row_of_the_queue_tells_score_terms_sessions_and_waiting(staff: Client
     html = staff.get(QUEUE).content.decode()
     assert "2 d 3 h" in html
     assert "commission rate 18%" in html and "pure commission" in html
-    assert "18:00–20:00 exclusive session" in html
+    assert "18:00–20:00, exclusive session" in html
     assert "stall → anchor" in html and "carried out" in html
     brief = staff.get(QUEUE).context["cl"].result_list[0].brief
     assert brief.score is not None and f"<b>{brief.score:.1f}</b>" in html
@@ -106,6 +111,32 @@ def test_the_page_of_a_match_holds_everything(staff: Client, match: Match) -> No
     ):  # fmt: skip
         assert text in html, text
     assert "stored" not in html and 'name="status"' not in html
+
+
+def test_the_page_tells_what_changed_between_versions_and_what_is_usual(staff: Client) -> None:
+    market(*FIVE)
+    match = proposed(StallFactory.create(merchant__owner=UserFactory.create()), make_anchor())
+    wanted = terms(session(day=2), commission_rate=Decimal("0.2"))
+    counter_match(actor=member_of(match.anchor), match=match, terms=wanted)
+    html = staff.get(page(match)).content.decode()
+    assert "Commission 18% → 20%" in html and "Session moved: " in html
+    assert "half of 5 agreed matches have a commission of 20% to 40%" in html
+    assert html.index("version 2") < html.index("Commission 18%") < html.index("version 1")
+
+
+def test_the_page_costs_the_same_for_many_versions(
+    staff: Client, match: Match, django_assert_max_num_queries: Any
+) -> None:
+    counts = []
+    for _round in range(2):
+        staff.get(page(match))
+        with django_assert_max_num_queries(60) as captured:
+            staff.get(page(match))
+        counts.append(len(captured))
+        for number in range(2, 6):
+            write_terms(match, terms(session(day=number)), proposed_by="stall")
+        market(*FIVE)
+    assert counts[0] == counts[1]
 
 
 def test_approving_asks_first_and_changes_nothing(staff: Client, match: Match) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from matching.models import Impression, Match, Reaction
+from matching.models import Block, Impression, Match, Reaction
 from matching.tokens import make_suggestion_id
 from tests.matching.market import proposed
 
@@ -49,6 +49,8 @@ def targets(stall, anchor, other_anchor):
         ),
         ("post", f"/api/v1/matches/{match.public_id}/accept/", {"terms_digest": "x", "note": "x"}),
         ("post", f"/api/v1/matches/{match.public_id}/decline/", {"note": 5, "reason": "x"}),
+        ("post", "/api/v1/terms/preview/", pair | {"terms": terms, "side": "stall"}),
+        ("post", "/api/v1/blocks/", pair),
     ]
 
 
@@ -61,6 +63,7 @@ def test_nasty_bodies(api, merchant_user, targets):
             assert 400 <= answer.status_code < 500, (method, url, body, answer.content[:300])
             assert answer["Content-Type"].startswith("application/problem+json"), (url, body)
     assert Match.objects.count() == 1 and not Reaction.objects.exists() and not Impression.objects.exists()
+    assert not Block.objects.exists()
 
 
 def test_nasty_terms_and_sessions(api, merchant_user, targets):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.models import Category
+from accounts.models import Category, ReasonCode
 from accounts.selectors import forget_reference
 
 pytestmark = pytest.mark.django_db
@@ -61,3 +61,47 @@ def test_price_bins_are_sixteen_and_join(api):
 
     assert len(bins) == 16
     assert all(left["high_cents"] == right["low_cents"] for left, right in zip(bins, bins[1:], strict=False))
+
+
+# --- reasons ---------------------------------------------------------------------------------------
+
+
+def test_everybody_reads_the_reasons_in_both_languages(api):
+    rows = api(None).get("/api/v1/reasons/").json()
+
+    assert {row["purpose"] for row in rows} >= {
+        "decline", "withdraw", "cancel", "dispute", "reject", "fail", "forbid",
+    }  # fmt: skip
+    assert all(row["code"] and row["name_zh"] and row["name"] == row["name_en"] for row in rows)
+    chinese = api(None, HTTP_ACCEPT_LANGUAGE="zh-hans").get("/api/v1/reasons/").json()
+    assert all(row["name"] == row["name_zh"] for row in chinese)
+
+
+def test_reasons_are_asked_for_by_purpose(api, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        rows = api(None).get("/api/v1/reasons/?purpose=cancel").json()
+
+    assert rows and {row["purpose"] for row in rows} == {"cancel"}
+    assert rows == [row for row in api(None).get("/api/v1/reasons/").json() if row["purpose"] == "cancel"]
+
+
+def test_a_retired_reason_is_no_longer_offered(api):
+    ReasonCode.objects.filter(code="cancel_other").update(is_retired=True)
+
+    assert "cancel_other" not in {row["code"] for row in api(None).get("/api/v1/reasons/").json()}
+
+
+@pytest.mark.parametrize("query", ["purpose=nope", "purpose=", "purpose=%00", "purpose=cancel&porpoise=1"])
+def test_a_wrong_question_for_reasons_is_named(api, query):
+    answer = api(None).get(f"/api/v1/reasons/?{query}")
+
+    assert answer.status_code == 400
+    (messages,) = answer.json()["fields"].values()
+    assert "cancel" in messages[0] or "parameter" in messages[0]
+
+
+def test_reasons_know_their_etag(api):
+    first = api(None).get("/api/v1/reasons/")
+
+    assert api(None).get("/api/v1/reasons/", HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
+    assert "Accept-Language" in first["Vary"]

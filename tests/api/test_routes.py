@@ -13,6 +13,7 @@ from accounts.digests import digest_of
 from accounts.models import ApiToken
 from jobs.models import Throttle
 from jobs.services import enqueue
+from matching.models import Block
 from matching.tokens import make_suggestion_id
 from tests.factories import UserFactory
 from tests.matching.market import proposed
@@ -72,6 +73,11 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
         f"matches/<uuid:match_id>/{action}/": {"POST": DECIDE}
         for action in ("approve", "reject", "complete", "fail")
     },
+    "matches/<uuid:match_id>/terms/": {"GET": READ_MATCH},
+    "terms/preview/": {"POST": SIGNED_IN},
+    "blocks/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "blocks/<uuid:block_id>/": {"DELETE": STALL_OWNER},
+    "reasons/": {"GET": OPEN},
     "notifications/": {"GET": SIGNED_IN},
     "notifications/read/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
@@ -148,12 +154,14 @@ def clients(
 def ids(clients, merchant_user, stall, other_stall, anchor, other_anchor) -> dict[str, Any]:
     """What the routes are about: everything of the owner's."""
     job = enqueue(kind="matching.rematch", key="test", args={}, requested_by=merchant_user)
+    block = Block.objects.create(side="stall", merchant=stall.merchant, anchor=other_anchor)
     return {
         "<uuid:stall_id>": stall.public_id,
         "<uuid:match_id>": proposed(stall, anchor, note="For the autumn").public_id,
         "<int:seq>": 1,
         "<str:suggestion_id>": make_suggestion_id("stall", stall.public_id, other_anchor.public_id),
         "<uuid:job_id>": job.public_id,
+        "<uuid:block_id>": block.public_id,
         "devices/<uuid:public_id>": f"devices/{merchant_user.devices.get().public_id}",
         "tokens/<uuid:public_id>": f"tokens/{merchant_user.api_tokens.get().public_id}",
     }
@@ -181,7 +189,7 @@ def test_who_is_let_in(clients, ids, route, method):
 def test_what_does_not_exist_is_not_there(clients, route):
     method = next(iter(TABLE[route]))
     path = f"/api/v1/{route}"
-    for name in ("stall_id", "match_id", "job_id", "public_id"):
+    for name in ("stall_id", "match_id", "job_id", "block_id", "public_id"):
         path = path.replace(f"<uuid:{name}>", str(uuid4()))
     path = path.replace("<str:suggestion_id>", make_suggestion_id("stall", uuid4(), uuid4()))
     path = path.replace("<int:seq>", "1")

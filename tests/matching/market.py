@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 def make_user(**fields: Any) -> User:
     number = next(_numbers)
-    return User.objects.create(phone=f"+86138{number:08d}", name=f"User {number}", **fields)
+    return User.objects.create(phone=f"+86135{number:08d}", name=f"User {number}", **fields)
 
 
 def make_staff(*permissions: str) -> User:
