@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from datetime import date
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from accounts.models import (
     Anchor,
     CalendarException,
     Category,
+    Holiday,
     Language,
     Merchant,
     Reference,
@@ -94,3 +96,9 @@ def own_stall(user: User, public_id: UUID | str) -> Stall:
 def calendar_of(party: Stall | Anchor) -> Iterable[CalendarException]:
     """The dates on which the weekly hours of a stall or an anchor do not hold, in order."""
     return party.exceptions.order_by("on")
+
+
+def holidays_from(first: date, last: date | None = None) -> QuerySet[Holiday]:
+    """The dates from `first` to `last` (None: no end) on which the town keeps other hours, in order."""
+    rows = Holiday.objects.filter(on__gte=first).order_by("on")
+    return rows if last is None else rows.filter(on__lte=last)

@@ -6,12 +6,18 @@ from datetime import date, datetime
 from matchmaker.core.weeks import TOWN_ZONE, hour_of_week
 
 
+def days_of(hours: Iterable[datetime]) -> set[date]:
+    """Return the dates in the town that `hours` fall on."""
+    return {hour.astimezone(TOWN_ZONE).date() for hour in hours}
+
+
 def closed_hours(
     availability: str, exceptions: Mapping[date, str], hours: Iterable[datetime]
 ) -> list[datetime]:
-    """Return those of `hours` at which the party is not free; a calendar of zeros means none was given."""
-    if "1" not in availability:
-        availability = "1" * len(availability)
+    """Return those of `hours` at which the party is not free.
+
+    A party that said nothing is open at all hours; a week of zeros was said, and counts.
+    """
     return [hour for hour in hours if not _is_free(availability, exceptions, hour)]
 
 

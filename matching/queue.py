@@ -3,31 +3,31 @@
 Everything is read for a page of matches at once, in a number of queries that does not grow with them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from accounts.models import CalendarException
 from matching.choices import MatchStatus, Side
 from matching.engine.candidates import PAIR_RULES, PARTY_RULES, RuleColumns
 from matching.engine.config import Config
 from matching.engine.model import Model
 from matching.engine.pipeline import encode, explain_pairs
 from matching.engine.types import DIRECTIONS, Exclusions, IntArray, PairExplanations, Parties, Rule
-from matching.hours import closed_hours
+from matching.hours import closed_hours, days_of
 from matching.models import EngineRun, Match
+from matching.snapshot.calendars import ExceptionDates, read_exceptions
 from matching.snapshot.exclusions import read_exclusions
 from matching.snapshot.history import histories
 from matching.snapshot.market import unpack_model
 from matching.snapshot.pairs import vocabulary
 from matching.snapshot.rows import read_anchors, read_stalls
 from matching.terms import sessions_from_json
-from matchmaker.core.weeks import TOWN_ZONE, hours_between
+from matchmaker.core.weeks import hours_between
 
 
 @dataclass(frozen=True)
@@ -186,20 +186,11 @@ def _score_fields(explained: PairExplanations, number: int) -> dict[str, object]
     }
 
 
-Exceptions = Mapping[tuple[str, int], dict[date, str]]
-
-
-def _exceptions(matches: Sequence[Match]) -> Exceptions:
-    """Return the dates on which weekly hours do not hold, by (side, party id); one query."""
-    days = {hour.astimezone(TOWN_ZONE).date() for match in matches for hour in _hours_of(match)}
-    parties = Q(stall__in={match.stall_id for match in matches}) | Q(
-        anchor__in={match.anchor_id for match in matches}
+def _exceptions(matches: Sequence[Match]) -> ExceptionDates:
+    days = days_of(hour for match in matches for hour in _hours_of(match))
+    return read_exceptions(
+        {match.stall_id for match in matches}, {match.anchor_id for match in matches}, days
     )
-    found: dict[tuple[str, int], dict[date, str]] = {}
-    for row in CalendarException.objects.filter(parties, on__in=days):
-        party = (Side.STALL, row.stall_id) if row.stall_id else (Side.ANCHOR, row.anchor_id)
-        found.setdefault(party, {})[row.on] = row.hours  # type: ignore[arg-type]
-    return found
 
 
 def _hours_of(match: Match) -> list[datetime]:
@@ -207,13 +198,13 @@ def _hours_of(match: Match) -> list[datetime]:
     return [hour for session in sessions for hour in hours_between(session.starts_at, session.ends_at)]
 
 
-def _closed(match: Match, exceptions: Exceptions) -> tuple[Closed, ...]:
+def _closed(match: Match, exceptions: ExceptionDates) -> tuple[Closed, ...]:
     hours = _hours_of(match)
     sides = ((Side.STALL, match.stall_id, match.stall), (Side.ANCHOR, match.anchor_id, match.anchor))
     return tuple(
         Closed(side, hour)
         for side, party_id, party in sides
-        for hour in closed_hours(party.availability, exceptions.get((side, party_id), {}), hours)
+        for hour in closed_hours(party.availability, exceptions[side, party_id], hours)
     )
 
 

@@ -6,23 +6,24 @@ and the hours of the sessions in question.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import StreamingPermit
-from accounts.models import Anchor, CalendarException, Stall
+from accounts.models import Anchor, Stall
 from matching.choices import Side
 from matching.engine.candidates import PAIR_RULES, PARTY_RULES, RuleColumns
 from matching.engine.config import Config
 from matching.engine.types import Rule
-from matching.hours import closed_hours
+from matching.hours import closed_hours, days_of
 from matching.snapshot import parties_for_pairs, parties_now
+from matching.snapshot.calendars import read_exceptions
 from matching.terms import WantedSession
-from matchmaker.core.weeks import TOWN_ZONE, hours_between
+from matchmaker.core.weeks import hours_between
 
 BY_INVITATION = "by_invitation"
 EXCLUDED = "excluded"
@@ -100,21 +101,12 @@ def shown_to_sides(codes: Iterable[str]) -> list[str]:
 def closed_to(
     stall: Stall, anchor: Anchor, sessions: Iterable[WantedSession]
 ) -> list[tuple[Side, int, datetime]]:
-    """Return (side, number of the session, hour) where a calendar is closed to a session; one query."""
+    """Return (side, number of the session, hour) where a calendar is closed to a session; two queries."""
     wanted = [hours_between(session.starts_at, session.ends_at) for session in sessions]
-    days = {hour.astimezone(TOWN_ZONE).date() for hours in wanted for hour in hours}
-    exceptions = _exceptions(stall, anchor, days)
+    exceptions = read_exceptions([stall.pk], [anchor.pk], days_of(chain.from_iterable(wanted)))
     return [
         (side, number, hour)
         for side, party in ((Side.STALL, stall), (Side.ANCHOR, anchor))
         for number, hours in enumerate(wanted)
-        for hour in closed_hours(party.availability, exceptions[side], hours)
+        for hour in closed_hours(party.availability, exceptions[side, party.pk], hours)
     ]
-
-
-def _exceptions(stall: Stall, anchor: Anchor, days: Collection[date]) -> dict[Side, dict[date, str]]:
-    found: dict[Side, dict[date, str]] = {Side.STALL: {}, Side.ANCHOR: {}}
-    rows = CalendarException.objects.filter(Q(stall=stall) | Q(anchor=anchor), on__in=days)
-    for row in rows:
-        found[Side.STALL if row.stall_id else Side.ANCHOR][row.on] = row.hours
-    return found

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Anchor, Merchant, Stall, User
-from accounts.services.anchors import register_anchors, set_anchor_calendar
+from accounts.services.anchors import register_anchors
 from accounts.services.bulk import record_past, register_people
+from accounts.services.calendars import set_anchor_calendar
 from accounts.services.parties import register_merchants
 from accounts.services.stalls import archive_stall, register_stalls
 from accounts.services.verification import (

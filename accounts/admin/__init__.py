@@ -1,5 +1,5 @@
 """The admin pages of people and parties (layer: faces)."""
 
-from accounts.admin import parties, people, reference
+from accounts.admin import holidays, parties, people, reference
 
-__all__ = ["parties", "people", "reference"]
+__all__ = ["holidays", "parties", "people", "reference"]

@@ -1,4 +1,4 @@
-"""Endpoints of anchors and their calendars (layer: faces)."""
+"""Endpoints of anchors; their calendars show what is booked, which matching knows (layer: faces)."""
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -7,12 +7,10 @@ from rest_framework.response import Response
 
 from accounts.acting import acting_anchor, asker
 from accounts.api.base import PartyView, body_of, shown
-from accounts.api.serializers import AnchorSerializer, CalendarSerializer, calendar_answer
-from accounts.models import Anchor
-from accounts.selectors import calendar_of
-from accounts.services.anchors import register_anchor, set_anchor_calendar, update_anchor
+from accounts.api.serializers import AnchorSerializer
+from accounts.services.anchors import register_anchor, update_anchor
 from jobs.idempotency import Idempotent
-from matchmaker.core.http import check_if_match, with_etag
+from matchmaker.core.http import check_if_match
 
 
 @extend_schema(tags=["anchors"])
@@ -44,28 +42,3 @@ class MyAnchor(PartyView):
         expected = check_if_match(request, anchor)
         update_anchor(actor=asker(request), anchor=anchor, data=body_of(request), expected=expected)
         return shown(anchor, AnchorSerializer)
-
-
-@extend_schema(tags=["anchors"])
-class MyCalendar(PartyView):
-    """When the asker's anchor can stream."""
-
-    if_match_methods = ("PUT",)
-
-    @extend_schema(responses=CalendarSerializer)
-    def get(self, request: Request) -> Response:
-        """Read your weekly hours and the dates on which they do not hold."""
-        return _calendar(acting_anchor(request))
-
-    @extend_schema(request=CalendarSerializer, responses=CalendarSerializer)
-    def put(self, request: Request) -> Response:
-        """Replace your weekly hours and the dates on which they do not hold."""
-        anchor = acting_anchor(request)
-        expected = check_if_match(request, anchor)
-        set_anchor_calendar(actor=asker(request), anchor=anchor, data=body_of(request), expected=expected)
-        return _calendar(anchor)
-
-
-def _calendar(anchor: Anchor) -> Response:
-    dates = {row.on: row.hours for row in calendar_of(anchor)}
-    return with_etag(Response(calendar_answer(anchor.availability, dates)), anchor)

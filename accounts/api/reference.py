@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.serializers import PriceBinSerializer, ReferenceSerializer
+from accounts.api.serializers import HolidaySerializer, PriceBinSerializer, ReferenceSerializer
 from accounts.choices import PRICE_EDGES_CENTS
-from accounts.selectors import reference
+from accounts.selectors import holidays_from, reference
+from matchmaker.core.weeks import town_today
 
 MAX_AGE_SECONDS = 300
 
@@ -46,6 +47,20 @@ class PriceBins(APIView):
         return cached(request, [
             {"bin": number, "low_cents": low, "high_cents": high} for number, (low, high) in enumerate(pairs)
         ])  # fmt: skip
+
+
+@extend_schema(tags=["reference"], auth=[])
+class Holidays(APIView):
+    """The dates on which the town keeps other hours: of this year and to come."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(responses=HolidaySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List this year's and later holidays, the earliest first; a stall's own exceptions come before."""
+        rows = holidays_from(town_today().replace(month=1, day=1))
+        return cached(request, HolidaySerializer(rows, many=True).data)
 
 
 def cached(request: Request, data: Any) -> Response:

@@ -236,7 +236,7 @@ class CalendarDateSerializer(StrictSerializer):
 
 
 class CalendarSerializer(StrictSerializer):
-    """When an anchor can stream: hours by the week, and the dates on which they do not hold."""
+    """When a party is free for streams: hours by the week, and the dates on which they do not hold."""
 
     weekly = WeekField()
     exceptions = CalendarDateSerializer(many=True, required=False)
@@ -252,6 +252,16 @@ class ReferenceSerializer(serializers.Serializer[Any]):
     parent = serializers.CharField(  # type: ignore[assignment]
         help_text="Department of a category, area of a region; else empty."
     )
+
+
+class HolidaySerializer(serializers.Serializer[Any]):
+    """One date on which the town keeps other hours; `name` is in the asker's language."""
+
+    on = serializers.DateField()
+    name = serializers.CharField()
+    name_zh = serializers.CharField()
+    name_en = serializers.CharField()
+    hours = DayField()
 
 
 class PriceBinSerializer(serializers.Serializer[Any]):

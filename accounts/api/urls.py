@@ -3,11 +3,11 @@
 from django.urls import path
 
 from accounts.api import access_urls
-from accounts.api.anchors import Anchors, MyAnchor, MyCalendar
+from accounts.api.anchors import Anchors, MyAnchor
 from accounts.api.imports import AnchorImport, StallImport
 from accounts.api.merchants import Merchants, MyMerchant
 from accounts.api.reasons import Reasons
-from accounts.api.reference import PriceBins, ReferenceList
+from accounts.api.reference import Holidays, PriceBins, ReferenceList
 from accounts.api.stalls import OneStall, Stalls
 
 urlpatterns = [
@@ -20,8 +20,8 @@ urlpatterns = [
     path("anchors/", Anchors.as_view(), name="anchors"),
     path("anchors/import/", AnchorImport.as_view(), name="anchor-import"),
     path("anchors/me/", MyAnchor.as_view(), name="my-anchor"),
-    path("anchors/me/calendar/", MyCalendar.as_view(), name="my-calendar"),
     path("reasons/", Reasons.as_view(), name="reasons"),
+    path("holidays/", Holidays.as_view(), name="holidays"),
     path("price-bins/", PriceBins.as_view(), name="price-bins"),
     *(
         path(f"{kind}/", ReferenceList.as_view(kind=kind), name=kind)

@@ -1,9 +1,8 @@
-"""Registering and editing anchors, and their calendars (layer: services)."""
+"""Registering and editing anchors (layer: services)."""
 
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.choices import CooperationMode, MemberRole, VerificationStatus
-from accounts.models import Anchor, CalendarException, Membership, User
+from accounts.models import Anchor, Membership, User
 from accounts.selectors import reference
 from accounts.services.parties import check_phone_verified
 from accounts.services.rows import (
@@ -24,7 +23,7 @@ from accounts.services.rows import (
     update_rows,
 )
 from accounts.signals import profile_changed
-from accounts.validation import clean_anchor, clean_calendar
+from accounts.validation import clean_anchor
 from matchmaker.core.errors import Conflict
 
 # What staff looked at: another value needs another look.
@@ -136,28 +135,6 @@ def update_anchor(
     with unique_as(id_taken, "anchor_id_unique", "id_digest"):
         if update_row(anchor, columns, actor=actor, expected=expected):
             _announce([anchor], actor)
-    return anchor
-
-
-def set_anchor_calendar(
-    *, actor: User | None, anchor: Anchor, data: Mapping[str, Any], expected: int | None = None
-) -> Anchor:
-    """Replace the weekly hours and the dates on which they do not hold. Announces."""
-    check_open(anchor)
-    calendar = clean_calendar(data)
-    wanted: dict[date, str] = calendar["exceptions"]
-    with transaction.atomic():
-        # The version is the ETag of the calendar too, so it rises when only dates differ.
-        is_changed = dict(anchor.exceptions.values_list("on", "hours")) != wanted
-        columns = {"availability": calendar["weekly"]}
-        if not update_row(anchor, columns, actor=actor, expected=expected, is_touched=is_changed):
-            return anchor
-        if is_changed:
-            anchor.exceptions.all().delete()
-            CalendarException.objects.bulk_create(
-                CalendarException(anchor=anchor, on=on, hours=hours) for on, hours in sorted(wanted.items())
-            )
-        _announce([anchor], actor)
     return anchor
 
 

@@ -71,21 +71,33 @@ def week_ranges(availability: str) -> dict[str, list[str]]:
     return {name: day_ranges(availability[n * 24 : n * 24 + 24]) for n, name in enumerate(DAYS)}
 
 
+def near_day(value: Any, context: Context) -> date:
+    """Return a date for which hours of its own may be set."""
+    on = day(value, context)
+    if abs((on - context.today).days) > MAX_EXCEPTION_DAYS:
+        raise Bad(_("Give a date within two years of today."))
+    return on
+
+
+def date_hours(value: Any) -> str:
+    """Return the 24 characters of one date given by ranges; none is closed all day."""
+    spans = _ranges(value)
+    if any(start + count > 24 for start, count in spans):
+        raise Bad(_("Hours of a single date end at 24:00; put the rest on the next date."))
+    free = {hour for start, count in spans for hour in range(start, start + count)}
+    return "".join("1" if hour in free else "0" for hour in range(24))
+
+
 def _exception(item: Any, context: Context) -> tuple[date, str]:
     if not isinstance(item, dict) or set(item) != {"on", "hours"}:
         raise Bad(
             _('Give an object with a date and its free hours, such as {"on": "2026-10-01", "hours": []}.')
         )
-    on, spans = collect([
-        ("on", lambda: day(item["on"], context)),
-        ("hours", lambda: _ranges(item["hours"])),
+    on, hours = collect([
+        ("on", lambda: near_day(item["on"], context)),
+        ("hours", lambda: date_hours(item["hours"])),
     ])  # fmt: skip
-    if any(start + count > 24 for start, count in spans):
-        raise Bad(parts={"hours": [_("Hours of a single date end at 24:00; put the rest on the next date.")]})
-    if abs((on - context.today).days) > MAX_EXCEPTION_DAYS:
-        raise Bad(parts={"on": [_("Give a date within two years of today.")]})
-    free = {hour for start, count in spans for hour in range(start, start + count)}
-    return on, "".join("1" if hour in free else "0" for hour in range(24))
+    return on, hours
 
 
 def exceptions(value: Any, context: Context) -> dict[date, str]:

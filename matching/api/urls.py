@@ -4,6 +4,7 @@ from django.urls import path
 
 from matching.api import matches
 from matching.api.blocks import Blocks, OneBlock
+from matching.api.calendars import MyCalendar, StallCalendar
 from matching.api.events import EventNote, MatchEvents
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
 from matching.api.terms import MatchTerms, TermsPreviews
@@ -21,6 +22,8 @@ MOVES = {
 }
 
 urlpatterns = [
+    path("anchors/me/calendar/", MyCalendar.as_view(), name="my-calendar"),
+    path("stalls/<uuid:stall_id>/calendar/", StallCalendar.as_view(), name="stall-calendar"),
     path("stalls/<uuid:stall_id>/suggestions/", StallSuggestions.as_view(), name="stall-suggestions"),
     path("anchors/me/suggestions/", MySuggestions.as_view(), name="my-suggestions"),
     path("suggestions/impressions/", Impressions.as_view(), name="impressions"),

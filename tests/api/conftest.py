@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 
 from accounts.signals import profile_changed
 
@@ -19,3 +20,9 @@ def announced() -> Iterator[list[tuple[str, list[int]]]]:
     profile_changed.connect(note, dispatch_uid="tests.announced")
     yield facts
     profile_changed.disconnect(dispatch_uid="tests.announced")
+
+
+@pytest.fixture
+def time_machine_at():
+    """A context in which the clock stands at a given moment."""
+    return lambda moment: time_machine.travel(moment, tick=False)

@@ -164,61 +164,11 @@ def test_another_identity_is_verified_again(api, anchor_user, anchor):
     assert (answer.json()["verification"], answer.json()["verified_until"]) == ("pending", None)
 
 
-def test_the_calendar_is_replaced_as_a_whole(api, anchor_user, anchor, announced):
-    client = api(anchor_user)
-    calendar = {
-        "weekly": {"fri": ["20:00-02:00"]},
-        "exceptions": [
-            {"on": "2026-10-01", "hours": []},
-            {"on": "2026-10-02", "hours": ["9:00-10:00", "11:00-24:00"]},
-        ],
-    }
-
-    assert client.put(CALENDAR, calendar).status_code == 428
-    answer = client.put(CALENDAR, calendar, HTTP_IF_MATCH='"v1"')
-    assert (answer.status_code, answer["ETag"]) == (200, '"v2"'), answer.json()
-    body = answer.json()
-    assert (body["weekly"]["fri"], body["weekly"]["sat"]) == (["20:00-24:00"], ["00:00-02:00"])
-    assert body["exceptions"][1] == {"on": "2026-10-02", "hours": ["09:00-10:00", "11:00-24:00"]}
-    assert client.get(CALENDAR).json() == body
-    # The same again changes nothing; dates alone are a change; the profile's ETag is the calendar's.
-    assert client.put(CALENDAR, body, HTTP_IF_MATCH='"v2"')["ETag"] == '"v2"'
-    assert client.put(CALENDAR, body | {"exceptions": []}, HTTP_IF_MATCH='"v2"')["ETag"] == '"v3"'
-    assert client.get(MINE)["ETag"] == '"v3"'
-    assert client.put(CALENDAR, body, HTTP_IF_MATCH='"v2"').status_code == 412
-    assert announced == [("anchor", [anchor.pk])] * 2
-
-
-@pytest.mark.parametrize(
-    ("calendar", "field"),
-    [
-        ({}, "weekly"),
-        ({"weekly": {"mon": ["25:00-26:00"]}}, "weekly.mon"),
-        ({"weekly": {}, "exceptions": [{"on": "2026-02-30", "hours": []}]}, "exceptions.0.on"),
-        (
-            {"weekly": {}, "exceptions": [{"on": "2026-02-03", "hours": ["22:00-02:00"]}]},
-            "exceptions.0.hours",
-        ),
-        ({"weekly": {}, "exceptions": [{"on": "2026-02-03", "hours": []}] * 2}, "exceptions"),
-        ({"weekly": {}, "exceptions": [{"on": "2026-02-03"}]}, "exceptions.0"),
-        ({"weekly": {}, "extra": 1}, "extra"),
-    ],
-)
-def test_a_calendar_that_is_wrong_changes_nothing(api, anchor_user, anchor, calendar, field):
-    answer = api(anchor_user).put(CALENDAR, calendar, HTTP_IF_MATCH="*")
-
-    assert answer.status_code == 400
-    assert list(answer.json()["fields"]) == [field]
-    anchor.refresh_from_db()
-    assert (anchor.version, anchor.exceptions.count()) == (1, 0)
-
-
 def test_queries(api, anchor_user, anchor, django_assert_max_num_queries):
     client = api(anchor_user)
     client.get(MINE)
-    for path in (MINE, CALENDAR):
-        with django_assert_max_num_queries(5):
-            client.get(path)
+    with django_assert_max_num_queries(5):
+        client.get(MINE)
 
 
 def test_an_unclaimed_anchor_is_nobodys(api, anchor_user):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from accounts.models import Category, ReasonCode
+from accounts.models import Category, Holiday, ReasonCode
 from accounts.selectors import forget_reference
+from matchmaker.core.weeks import town_today
 
 pytestmark = pytest.mark.django_db
 KINDS = ("categories", "styles", "zones", "regions", "languages")
@@ -105,3 +106,30 @@ def test_reasons_know_their_etag(api):
 
     assert api(None).get("/api/v1/reasons/", HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
     assert "Accept-Language" in first["Vary"]
+
+
+def test_holidays_are_read_by_everybody_with_their_hours(api):
+    year = town_today().year
+    old, new = f"{year - 1}-12-31", f"{year}-10-01"
+    Holiday.objects.create(on=new, name_zh="国庆节", name_en="National Day", hours="0" * 22 + "11")
+    Holiday.objects.create(on=f"{year + 1}-01-01", name_zh="元旦", name_en="New Year")
+    Holiday.objects.create(on=old, name_zh="旧", name_en="Old")
+
+    answer = api(None).get("/api/v1/holidays/")
+
+    assert answer.json() == [
+        {"on": new, "name": "National Day", "name_zh": "国庆节", "name_en": "National Day",
+         "hours": ["22:00-24:00"]},
+        {"on": f"{year + 1}-01-01", "name": "New Year", "name_zh": "元旦", "name_en": "New Year",
+         "hours": []},
+    ]  # fmt: skip
+    assert api(None, HTTP_ACCEPT_LANGUAGE="zh-hans").get("/api/v1/holidays/").json()[0]["name"] == "国庆节"
+    assert api(None).get("/api/v1/holidays/", HTTP_IF_NONE_MATCH=answer["ETag"]).status_code == 304
+    Holiday.objects.filter(on=new).delete()
+    assert api(None).get("/api/v1/holidays/", HTTP_IF_NONE_MATCH=answer["ETag"]).status_code == 200
+
+
+def test_holidays_cost_one_query(api, django_assert_num_queries):
+    client = api(None)
+    with django_assert_num_queries(1):
+        assert client.get("/api/v1/holidays/").json() == []

@@ -56,6 +56,7 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "anchors/import/": {"POST": STAFF},
     "anchors/me/": {"GET": ANCHORS, "PATCH": ANCHORS},
     "anchors/me/calendar/": {"GET": ANCHORS, "PUT": ANCHORS},
+    "stalls/<uuid:stall_id>/calendar/": {"GET": STALL_OWNER, "PUT": STALL_OWNER},
     "anchors/me/suggestions/": {"GET": ANCHORS},
     "suggestions/impressions/": {"POST": SIGNED_IN},
     "suggestions/<str:suggestion_id>/reaction/": {"PUT": STALL_OWNER, "DELETE": STALL_OWNER},
@@ -88,6 +89,7 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "tokens/<uuid:public_id>/": {"DELETE": STALL_OWNER},
     **{f"{kind}/": {"GET": OPEN} for kind in ("categories", "styles", "zones", "regions", "languages")},
     "price-bins/": {"GET": OPEN},
+    "holidays/": {"GET": OPEN},
     "schema/": {"GET": OPEN},
     "docs/": {"GET": OPEN},
     **{

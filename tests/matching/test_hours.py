@@ -25,8 +25,9 @@ def test_the_week_begins_again_after_sunday():
     assert closed_hours(week(0, 167), {}, hours(167, 3)) == hours(169, 1)
 
 
-def test_no_calendar_closes_nothing():
-    assert closed_hours("0" * 168, {}, hours(0, 200)) == []
+def test_a_week_without_a_free_hour_is_closed():
+    assert closed_hours("0" * 168, {}, hours(0, 200)) == hours(0, 200)
+    assert closed_hours(ALWAYS, {}, hours(0, 200)) == []
 
 
 def test_a_date_overrides_its_day_and_no_other():
