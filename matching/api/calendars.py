@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -38,12 +39,14 @@ class CalendarView(PartyView):
 
     if_match_methods = ("PUT",)
     content_negotiation_class = FormatFirst
+    renderer_classes = [JSONRenderer, CalendarFileRenderer]
     # What is booked belongs to matches; the hours are the profile's.
     required_scopes = {"GET": Scope.MATCHES_READ, "PUT": Scope.PROFILE_WRITE}
 
-    def get_renderers(self) -> list[Any]:
-        reads = getattr(self.request, "method", "GET") in ("GET", "HEAD")
-        return [JSONRenderer(), CalendarFileRenderer()] if reads else [JSONRenderer()]
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        if request.method not in ("GET", "HEAD"):
+            self.renderer_classes = [JSONRenderer]
+        return super().initialize_request(request, *args, **kwargs)
 
     def shown(self, request: Request, party: Stall | Anchor) -> Response:
         """Answer with the calendar as it was asked for."""
@@ -118,7 +121,7 @@ def _sessions(bookings: list[Booking], held: Callable[[Booking], dict[str, Any]]
             "mode": session.mode,
             "places": session.places,
             "places_used": session.places_used,
-            "bookings": [held(booking) | _match(booking) for booking in group],
+            "bookings": [_match(booking) | held(booking) for booking in group],
         }
         for session, group in groupby(bookings, key=lambda booking: booking.session)
     ]
