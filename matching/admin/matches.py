@@ -295,6 +295,7 @@ class MatchAdmin(CsvExport, ReadOnlyAdmin):
             "opts": self.opts,
             "form": form,
             "sessions": sessions,
+            "media": self.media + form.media + sessions.media,
         }
         return TemplateResponse(request, "admin/matching/match/propose.html", context)
 
