@@ -15,7 +15,7 @@ from import_export.fields import Field
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.models import Anchor, Stall
 from matching.choices import Side
-from matching.models import Block, Booking, EngineRun, Impression, Reaction, RecommendationList
+from matching.models import Block, Booking, DailyRoot, EngineRun, Impression, Reaction, RecommendationList
 from matching.scores import scores_in
 from matchmaker.core.admin import ReadOnlyAdmin
 
@@ -48,6 +48,23 @@ class BlockAdmin(ReadOnlyAdmin):
     search_fields = ["merchant__name", "anchor__display_name", "public_id"]
     ordering = ["-pk"]
     fields = ["side", "merchant", "anchor", "actor", "created_at"]
+
+
+class DailyRootResource(SafeResource):
+    on = Field("on", gettext_lazy("day"))
+    root = Field("root", gettext_lazy("root"))
+    leaf_count = Field("leaf_count", gettext_lazy("chains"))
+
+
+@admin.register(DailyRoot)
+class DailyRootAdmin(CsvExport, ReadOnlyAdmin):
+    """Roots to keep elsewhere, so that a change of the past shows (docs/events.md)."""
+
+    resource_classes = [DailyRootResource]
+    list_display = ["on", "leaf_count", "root"]
+    fields = ["on", "root", "prev_root", "leaf_count", "created_at"]
+    search_fields = ["root"]
+    ordering = ["-on"]
 
 
 @admin.register(Impression)

@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.admin.exports import quote_cell
 from accounts.models import User
 from matching.models import Match
+from matching.services.roots import close_day
 from tests.admin.conftest import make_agreed
 from tests.factories import MerchantFactory, StallFactory
 
@@ -93,3 +94,12 @@ def test_an_export_costs_the_same_for_any_number_of_rows(
 def test_without_the_permission_there_is_no_export(client_of: Any, staff_user: Any) -> None:
     assert client_of(staff_user).get("/admin/accounts/merchant/export/").status_code == 403
     assert client_of(None).get("/admin/accounts/merchant/export/").status_code == 302
+
+
+def test_daily_roots_can_be_taken_away_to_be_kept_elsewhere(staff: Client) -> None:
+    make_agreed()
+    [root] = close_day()
+    rows = list(
+        csv.reader(io.StringIO(staff.get("/admin/matching/dailyroot/export/").content.decode("utf-8-sig")))
+    )
+    assert rows == [["day", "root", "chains"], [root.on.isoformat(), root.root, "1"]]
