@@ -14,6 +14,7 @@ from matchmaker.core.errors import NotAllowed, NotFound
 DECIDE = "matching.decide_match"
 PROPOSE = "matching.propose_match"
 VIEW = "matching.view_match"
+SETTLE = "matching.change_outcome"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,15 @@ def roles_for(action: str, user: User, match: Match) -> frozenset[str]:
     if not roles & transition_of(action).by:
         raise NotAllowed(_("This move is not yours to make."))
     return roles
+
+
+def outcome_roles(user: User, match: Match) -> frozenset[str]:
+    """Return as whom `user` acts on the outcomes of `match`; NotFound for one that is not theirs to see."""
+    standing = Standing.of(user)
+    if not user.is_active or not standing.may_see(match):
+        raise NotFound(_("There is no such booking."), code="no_such_booking")
+    settles = user.is_staff and user.has_perm(SETTLE)
+    return standing.roles_in(match) - {Role.STAFF} | ({Role.STAFF} if settles else frozenset())
 
 
 def matches_of(user: User) -> QuerySet[Match]:

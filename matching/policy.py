@@ -27,3 +27,10 @@ IMPRESSIONS_PER_REQUEST = 50
 NORMS_OVER = timedelta(days=180)
 NORM_MATCHES_MIN = 5
 NORM_PARTIES_MIN = 3
+
+# A broadcast may end this much later than it was planned to; a longer one is a slip of the pen.
+OVERRUN_MAX = timedelta(hours=4)
+# The engine believes figures that the other side left standing for this long.
+BELIEVED_AFTER = timedelta(days=7)
+# Rows that one CSV file of outcomes may have; each is a move of its own, all in one transaction.
+OUTCOMES_PER_FILE = 500

@@ -281,6 +281,8 @@ SPECTACULAR_SETTINGS = {
         "MatchStatus": "matching.choices.MatchStatus",
         "MatchAction": "matching.api.serializers.ACTIONS",
         "SuggestionAction": "matching.api.suggestions_shapes.SUGGESTION_ACTIONS",
+        "OutcomeStatus": "matching.choices.OutcomeStatus",
+        "OutcomeAction": "matching.api.outcome_shapes.OUTCOME_ACTIONS",
         "Awaiting": "matching.choices.Awaiting",
         "Role": "matching.choices.Role",
         "Side": "matching.choices.Side",

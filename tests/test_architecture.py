@@ -26,6 +26,8 @@ LAYERS = (
         "packing",
         "registry",
         "hours",
+        "outcomes",
+        "outcome_moves",
         "limits",
     },
     {"reference", "models"},

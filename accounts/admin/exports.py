@@ -1,6 +1,5 @@
 """Lists as CSV files that a spreadsheet cannot take for formulas (layer: faces)."""
 
-import unicodedata
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -12,21 +11,7 @@ from import_export.admin import ExportMixin
 from import_export.formats.base_formats import CSV
 from import_export.resources import Resource
 
-FORMULA_STARTS = ("=", "+", "-", "@")
-CONTROL_STARTS = ("\t", "\r", "\n")
-
-
-def quote_cell(value: Any) -> Any:
-    """Return `value` with a leading `'` when a spreadsheet would take it for a formula.
-
-    Full-width signs count too: some programs fold them, so the text is looked at after NFKC.
-    """
-    if not isinstance(value, str):
-        return value
-    bare = unicodedata.normalize("NFKC", value).strip()
-    if value.startswith(CONTROL_STARTS) or bare.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+from matchmaker.core.text import quote_cell
 
 
 class SafeResource(Resource):

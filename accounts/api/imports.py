@@ -61,7 +61,7 @@ class UploadParser(MultiPartParser):
             raise _one_file(["file"]) from error
 
 
-_DRY_RUN = OpenApiParameter(
+DRY_RUN = OpenApiParameter(
     "dry_run",
     OpenApiTypes.BOOL,
     description="1: report what would happen, rows with mistakes included; store nothing.",
@@ -71,7 +71,7 @@ _BASIS = OpenApiParameter(
     OpenApiTypes.STR,
     description="Why these people may be shown without having signed up; a column of the same name wins.",
 )
-_BODY = {
+CSV_BODY = {
     "text/csv": {"type": "string", "format": "binary"},
     "multipart/form-data": {
         "type": "object",
@@ -88,7 +88,7 @@ class ImportView(Idempotent, PartyView):
     parser_classes = [CSVParser, UploadParser]
 
 
-@extend_schema(tags=["stalls"], request=_BODY, responses=ImportSerializer, parameters=[_DRY_RUN])
+@extend_schema(tags=["stalls"], request=CSV_BODY, responses=ImportSerializer, parameters=[DRY_RUN])
 class StallImport(ImportView):
     """Importing a merchant's stalls."""
 
@@ -101,7 +101,7 @@ class StallImport(ImportView):
         return Response(report)
 
 
-@extend_schema(tags=["anchors"], request=_BODY, responses=ImportSerializer, parameters=[_DRY_RUN, _BASIS])
+@extend_schema(tags=["anchors"], request=CSV_BODY, responses=ImportSerializer, parameters=[DRY_RUN, _BASIS])
 class AnchorImport(ImportView):
     """Importing anchors that have no account yet."""
 

@@ -22,6 +22,9 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(万|w|千|k)?\s*[^\d.]*", re.IGNO
 _MULTIPLES = {"万": 10_000, "w": 10_000, "千": 1000, "k": 1000}
 # Of a number with its unit.
 MOST_CHARACTERS = 60
+_CENTS_OF = {"cents": 1, "万": 1_000_000}
+# A cell that says its own unit is not of the header's.
+_UNIT_IN_CELL = {"cents": "[¥￥元]", "万": "[¥￥元万千wk]"}
 _LIST_BREAK = re.compile(r"[、|;,；，\n]+")
 _BAND = re.compile(r"(.+?)\s*(?:-|–|—|~|至|到)\s*(.+)")
 _HOURS = re.compile(r"(\d{1,2})(?::|点)?(\d{2})?\s*(?:-|–|—|~|至|到)\s*(\d{1,2})(?::|点)?(\d{2})?")
@@ -85,9 +88,9 @@ def floor(cell: str, unit: str, book: ReferenceBook) -> int:
 
 
 def cents(cell: str, unit: str, book: ReferenceBook) -> int:
-    """Money in yuan, in cents where the header says so: `¥89.00`, `89元`, `1,299`."""
-    in_cents = unit == "cents" and not re.search(r"[¥￥元]", cell)
-    amount = _decimal(cell, "89.00") * (1 if in_cents else 100)
+    """Money in yuan, in cents or in 万元 where the header says so: `¥89.00`, `89元`, `1,299`, `3.5万`."""
+    has_unit = re.search(_UNIT_IN_CELL.get(unit, "¥"), cell, re.IGNORECASE)
+    amount = _decimal(cell, "89.00") * (100 if has_unit else _CENTS_OF.get(unit, 100))
     if amount != amount.to_integral_value():
         raise Bad(_("“%(cell)s” has more than two decimals.") % {"cell": cell[:40]})
     return int(amount)

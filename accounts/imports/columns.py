@@ -142,9 +142,13 @@ _UNITS = {
     "元": "yuan",
     "分": "cents",
     "万": "万",
+    "万元": "万",
     "cny": "yuan",
     "yuan": "yuan",
     "cents": "cents",
+    **dict.fromkeys(("秒", "s", "seconds"), "seconds"),
+    **dict.fromkeys(("分钟", "min", "minutes"), "minutes"),
+    **dict.fromkeys(("小时", "h", "hours"), "hours"),
 }
 
 

@@ -50,7 +50,7 @@ def import_stalls(*, actor: User, merchant: Merchant, content: bytes, is_dry_run
         for part in in_chunks([row for row in rows if row.status == "updated"], CHUNK):
             change_stalls([(row.target, row.columns) for row in part], actor=actor)
 
-    job = _Import("stalls", str(merchant.public_id), actor, hashlib.sha256(content).hexdigest())
+    job = FileImport("stalls", str(merchant.public_id), actor, hashlib.sha256(content).hexdigest())
     return job.run(prepare, write, is_dry_run=is_dry_run)
 
 
@@ -76,7 +76,7 @@ def import_anchors(*, actor: User, content: bytes, legal_basis: str = "", is_dry
             change_anchors([(row.target, row.columns) for row in part], actor=actor)
 
     digest = hashlib.sha256(content + b"\0" + basis.encode()).hexdigest()
-    return _Import("anchors", TOWN, actor, digest).run(prepare, write, is_dry_run=is_dry_run)
+    return FileImport("anchors", TOWN, actor, digest).run(prepare, write, is_dry_run=is_dry_run)
 
 
 def _checked_basis(legal_basis: str) -> str:
@@ -91,7 +91,7 @@ def _point_at(rows: Sequence[Row], made: Sequence[Any]) -> None:
         row.target = target
 
 
-class _Import:
+class FileImport:
     """One file of one owner: known before, tried, refused or stored."""
 
     def __init__(self, kind: str, scope: str, actor: User, digest: str) -> None:

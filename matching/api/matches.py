@@ -279,7 +279,7 @@ def match_of(user: User, match_id: UUID) -> Match:
 def _shown(user: User, match_id: UUID, *, status: int = 200) -> Response:
     match = match_of(user, match_id)
     events = match.events.select_related("note").order_by("seq")
-    bookings = match.bookings.select_related("session").order_by("session__starts_at", "pk")
+    bookings = match.bookings.select_related("session", "outcome").order_by("session__starts_at", "pk")
     detail = match_detail(match, Standing.of(user), list(events), list(bookings))
     return with_etag(Response(detail, status=status), match)
 

@@ -111,6 +111,7 @@ def is_note_shown(event: MatchEvent, *, is_staff: bool) -> bool:
 
 
 def _booking(booking: Booking) -> dict[str, Any]:
+    outcome = getattr(booking, "outcome", None)
     return {
         "id": booking.public_id,
         "session": booking.session.public_id,
@@ -119,4 +120,5 @@ def _booking(booking: Booking) -> dict[str, Any]:
         "mode": booking.session.mode,
         "week_on": booking.week_on,
         "released_at": booking.released_at,
+        "outcome": outcome.status if outcome else None,
     }

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.choices import CooperationMode, SessionMode
 from matching.api.fields import CentsField, CommaField, RateField
-from matching.choices import Awaiting, MatchStatus, Origin, Role, Side
+from matching.choices import Awaiting, MatchStatus, Origin, OutcomeStatus, Role, Side
 from matching.policy import PLACES_MAX, SESSIONS_PER_MATCH
 from matching.states import SYSTEM, TRANSITIONS
 from matching.terms import TermsDraft, WantedSession
@@ -191,6 +191,9 @@ class BookingShape(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(SessionMode.choices)
     week_on = serializers.DateField(help_text="Monday of the town's week that it counts in.")
     released_at = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.ChoiceField(
+        OutcomeStatus.choices, allow_null=True, help_text="What is said of its outcome; null: none recorded."
+    )
 
 
 class MatchDetailShape(MatchShape):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from matching.api import matches
+from matching.api import matches, outcomes
 from matching.api.blocks import Blocks, OneBlock
 from matching.api.calendars import MyCalendar, StallCalendar
 from matching.api.events import EventNote, MatchEvents
@@ -40,4 +40,11 @@ urlpatterns = [
         path(f"matches/<uuid:match_id>/{action}/", view.as_view(), name=f"match-{action}")
         for action, view in MOVES.items()
     ),
+    path("bookings/<uuid:booking_id>/outcome/", outcomes.OneOutcome.as_view(), name="outcome"),
+    path("bookings/<uuid:booking_id>/outcome/confirm/", outcomes.ConfirmOutcome.as_view()),
+    path("bookings/<uuid:booking_id>/outcome/dispute/", outcomes.DisputeOutcome.as_view()),
+    path("bookings/<uuid:booking_id>/outcome/settle/", outcomes.SettleOutcome.as_view()),
+    path("outcomes/due/", outcomes.DueOutcomes.as_view(), name="outcomes-due"),
+    path("outcomes/template/", outcomes.OutcomeTemplate.as_view(), name="outcomes-template"),
+    path("outcomes/import/", outcomes.OutcomeImport.as_view(), name="outcomes-import"),
 ]

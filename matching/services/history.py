@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.choices import SessionMode
 from accounts.models import Anchor, Stall, User
-from matching.choices import OPEN_STATUSES, Awaiting, OutcomeStatus, ReactionKind, Side
+from matching.choices import OPEN_STATUSES, Awaiting, OutcomeStatus, ReactionKind, Role, Side
 from matching.choices import MatchStatus as S
 from matching.models import (
     AnchorHour,
@@ -23,6 +23,7 @@ from matching.models import (
     Match,
     MatchEvent,
     Outcome,
+    OutcomeEvent,
     Reaction,
     Session,
     StallHour,
@@ -30,8 +31,10 @@ from matching.models import (
     WeekLoad,
 )
 from matching.moves import state_after
+from matching.outcomes import check_figures
 from matching.policy import ANSWER_WITHIN, HIDDEN_AFTER_PASS
 from matching.services.events import hash_of
+from matching.services.outcome_events import event_row
 from matching.states import TRANSITIONS
 from matching.terms import TermsDraft, WantedSession
 from matchmaker.core.errors import Conflict, InvalidInput
@@ -112,6 +115,7 @@ def record_history(*, actor: User | None, matches: Sequence[PastMatch]) -> list[
         kept = _held_already(matches)
         _reserve(kept, pairs, actor)
         _write_reservations(kept)
+        _insert(OutcomeEvent, [_settled(outcome, actor) for outcome in kept.outcomes])
     return rows
 
 
@@ -152,6 +156,8 @@ def check_moves(past: PastMatch) -> None:
         raise _impossible("moves", "no move, or one that is still to come")
     if len(past.outcomes) != (len(past.terms.sessions) if status == S.COMPLETED else 0):
         raise _impossible("outcomes", "one per session when completed, else none")
+    for figures, session in zip(past.outcomes, past.terms.sessions, strict=False):
+        check_figures(figures, planned=session.ends_at - session.starts_at)
 
 
 def _impossible(name: str, why: str) -> InvalidInput:
@@ -236,6 +242,12 @@ def _chain(row: Match, past: PastMatch, actor: User | None) -> Iterable[MatchEve
         event.hash = link = hash_of(event, row)
         status = target
         yield event
+
+
+def _settled(outcome: Outcome, actor: User | None) -> OutcomeEvent:
+    """Return the event by which staff settled a past outcome: when its match ended."""
+    at = outcome.booking.match.ended_at or outcome.booking.session.ends_at
+    return event_row(outcome, action="settle", from_status="", role=Role.STAFF, actor=actor, at=at)
 
 
 def _held_already(matches: Sequence[PastMatch]) -> _Reservations:

@@ -1,6 +1,7 @@
-"""Which characters a text may hold (layer: core)."""
+"""Which characters a text may hold, and which cells a spreadsheet would run (layer: core)."""
 
 import unicodedata
+from typing import Any
 
 # Controls, overrides of writing direction, marks without width, line separators, no characters at all:
 # a name that holds one reads as another name, or as none.
@@ -21,3 +22,20 @@ def unseen_character(text: str, *, lines: bool = False) -> str:
         if unicodedata.category(char) in _UNSEEN or char in _BLANK:
             return f"U+{ord(char):04X}"
     return "" if text.strip(_JOINERS) or not text else f"U+{ord(text[0]):04X}"
+
+
+FORMULA_STARTS = ("=", "+", "-", "@")
+CONTROL_STARTS = ("\t", "\r", "\n")
+
+
+def quote_cell(value: Any) -> Any:
+    """Return `value` with a leading `'` when a spreadsheet would take it for a formula.
+
+    Full-width signs count too: some programs fold them, so the text is looked at after NFKC.
+    """
+    if not isinstance(value, str):
+        return value
+    bare = unicodedata.normalize("NFKC", value).strip()
+    if value.startswith(CONTROL_STARTS) or bare.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -8,10 +8,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from accounts.admin.exports import quote_cell
 from accounts.models import User
 from matching.models import Match
 from matching.services.roots import close_day
+from matchmaker.core.text import quote_cell
 from tests.admin.conftest import make_agreed
 from tests.factories import MerchantFactory, StallFactory
 

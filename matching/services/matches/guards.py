@@ -17,6 +17,7 @@ from matching.rules import REASON_TEXTS, check_pair, closed_to, shown_to_sides
 from matching.states import SIDES
 from matching.terms import TermsDraft, WantedSession, sessions_from_json
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
+from matchmaker.core.transitions import Transition
 from matchmaker.core.weeks import TOWN_ZONE
 
 OWN_MATCH = frozenset({Rule.OPEN_MATCH})
@@ -96,9 +97,14 @@ def _closed_text(side: Side, hour: datetime) -> str:
 
 def require_reason(action: str, reason_code: str) -> None:
     """Raise InvalidInput for a code that is no reason of this move, or where one is missing."""
-    if not reason_code and not transition_of(action).needs_reason:
+    require_reason_of(transition_of(action), reason_code)
+
+
+def require_reason_of(row: Transition, reason_code: str) -> None:
+    """Raise InvalidInput for a code whose purpose is not this row's action, or where it needs one."""
+    if not reason_code and not row.needs_reason:
         return
-    known = ReasonCode.objects.filter(purpose=action, is_retired=False).values_list("code", flat=True)
+    known = ReasonCode.objects.filter(purpose=row.action, is_retired=False).values_list("code", flat=True)
     if reason_code not in set(known):
         message = _("One of: %(codes)s.") % {"codes": ", ".join(known)}
         raise InvalidInput(code="invalid_reason", fields={"reason_code": [message]})
