@@ -22,6 +22,7 @@ from matchmaker.core.weeks import TOWN_ZONE
 
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d))?")
+_BARE = re.compile(r"\d{1,9}(?:\.\d{1,4})?")
 _PARTS = re.compile(
     r"(?:(\d{1,4}(?:\.\d{1,4})?)(?:小时|h|hours?))?(?:(\d{1,6})(?:分钟|分|min|minutes?))?(?:(\d{1,7})(?:秒|s|seconds?))?"
 )
@@ -37,10 +38,11 @@ def duration(cell: str, unit: str, book: ReferenceBook) -> int:
     if clean and parts:
         hours_, minutes_, seconds_ = (Decimal(part or 0) for part in parts.groups())
         return round(hours_ * 3600 + minutes_ * 60 + seconds_)
-    if unit not in _SECONDS:
+    bare = _BARE.fullmatch(clean)
+    if not bare or unit not in _SECONDS:
         message = _("“%(cell)s” is no duration; write it such as 2:30:00 or 150分钟.")
         raise Bad(message % {"cell": cell[:40]})
-    return cells.whole(cell, "", book) * _SECONDS[unit]
+    return round(Decimal(clean) * _SECONDS[unit])
 
 
 # Of the columns that we hand out the first header is the English one, the second the Chinese one. What people

@@ -8,8 +8,9 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,29 +51,21 @@ from matching.services.outcomes import (
 from matching.states import SIDES
 from matchmaker.core import clock
 from matchmaker.core.http import PreconditionFailed, check_if_match, with_etag
-from matchmaker.core.renderers import JSONRenderer
 from matchmaker.core.serializers import StrictSerializer
-
-_MAY_MATCH = OpenApiParameter(
-    "If-Match",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The ETag that was read: 412 when the figures changed since. Needed to correct figures.",
-)
 
 
 @extend_schema(tags=["outcomes"])
 class OneOutcome(MatchingView):
     """What the session of one booking brought."""
 
+    may_match_methods = ("PUT",)
+
     @extend_schema(responses=OutcomeShape)
     def get(self, request: Request, booking_id: UUID) -> Response:
         """Read the outcome of a booking, with what follows from its figures; nulls while there is none."""
         return _shown(asker(request), booking_id)
 
-    @extend_schema(
-        request=FiguresInput, responses={200: OutcomeShape, 201: OutcomeShape}, parameters=[_MAY_MATCH]
-    )
+    @extend_schema(request=FiguresInput, responses={200: OutcomeShape, 201: OutcomeShape})
     def put(self, request: Request, booking_id: UUID) -> Response:
         """Record what the session brought, or correct what your side recorded (with If-Match)."""
         user, booking = asker(request), booking_of(asker(request), booking_id)
@@ -80,21 +73,22 @@ class OneOutcome(MatchingView):
         require_move("correct" if outcome else "record", user, booking)
         if outcome is None and "If-Match" in request.headers:
             raise PreconditionFailed(_("Nothing has been recorded yet: send no If-Match."))
-        expected = check_if_match(request, outcome) if outcome else None
+        version = check_if_match(request, outcome) if outcome else None
         values = checked_body(request, FiguresInput)
         given: dict[str, Any] = {"actor": user, "booking": booking, "note": values.pop("note")}
-        if expected is None:
+        if version is None:
             record_outcome(**given, figures=values)
             response = _shown(user, booking_id, status=201)
             response["Location"] = reverse("outcome", args=[booking_id])
             return response
-        correct_outcome(**given, figures=values, expected=expected)
+        correct_outcome(**given, figures=values, version=version)
         return _shown(user, booking_id)
 
 
 class OutcomeMove(Idempotent, MatchingView):
     """A move that may say which version of the figures it is about."""
 
+    may_match_methods = ("POST",)
     action = ""
     input: type[StrictSerializer] = NoteInput
 
@@ -104,11 +98,11 @@ class OutcomeMove(Idempotent, MatchingView):
         require_move(self.action, user, booking)
         outcome = outcome_of(booking)
         has_version = outcome is not None and "If-Match" in request.headers
-        expected = check_if_match(request, outcome) if outcome and has_version else None
-        return {"actor": user, "booking": booking, "expected": expected} | checked_body(request, self.input)
+        version = check_if_match(request, outcome) if outcome and has_version else None
+        return {"actor": user, "booking": booking, "version": version} | checked_body(request, self.input)
 
 
-@extend_schema(tags=["outcomes"], parameters=[_MAY_MATCH])
+@extend_schema(tags=["outcomes"])
 class ConfirmOutcome(OutcomeMove):
     """The yes of the other side."""
 
@@ -121,7 +115,7 @@ class ConfirmOutcome(OutcomeMove):
         return _shown(asker(request), booking_id)
 
 
-@extend_schema(tags=["outcomes"], parameters=[_MAY_MATCH])
+@extend_schema(tags=["outcomes"])
 class DisputeOutcome(OutcomeMove):
     """The no of the other side."""
 
@@ -135,7 +129,7 @@ class DisputeOutcome(OutcomeMove):
         return _shown(asker(request), booking_id)
 
 
-@extend_schema(tags=["outcomes"], parameters=[_MAY_MATCH])
+@extend_schema(tags=["outcomes"])
 class SettleOutcome(OutcomeMove):
     """The last word of town staff."""
 
@@ -146,7 +140,7 @@ class SettleOutcome(OutcomeMove):
     def post(self, request: Request, booking_id: UUID) -> Response:
         """Settle an outcome as town staff: as it stands, or by figures of your own, all of them."""
         given = self.begin(request, booking_id)
-        names = ("actor", "booking", "expected", "note")
+        names = ("actor", "booking", "version", "note")
         figures = {name: value for name, value in given.items() if name not in names}
         settle_outcome(**{name: given[name] for name in names}, figures=figures)
         return _shown(asker(request), booking_id)
@@ -166,7 +160,7 @@ class DueOutcomes(MatchingView, GenericAPIView[Booking]):
 
 
 class CSVRenderer(BaseRenderer):
-    """Lets those ask for text/csv who do; the view writes the file itself."""
+    """A file that was written elsewhere, as it is."""
 
     media_type = "text/csv"
     format = "csv"
@@ -177,14 +171,24 @@ class CSVRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return bytes(data or b"")
+        return bytes(data)
+
+
+class OneKind(DefaultContentNegotiation):
+    """The answer is of one kind, whatever is asked for: a link in a browser and curl both get the file."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
 
 
 @extend_schema(tags=["outcomes"])
 class OutcomeTemplate(MatchingView):
     """The same as a file to fill in."""
 
-    renderer_classes = [CSVRenderer, JSONRenderer]
+    renderer_classes = [CSVRenderer]
+    content_negotiation_class = OneKind
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     def get(self, request: Request) -> Response:

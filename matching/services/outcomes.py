@@ -44,15 +44,15 @@ def record_outcome(*, actor: User, booking: Booking, figures: Values, note: str 
 
 
 def correct_outcome(
-    *, actor: User, booking: Booking, figures: Values, expected: int | None = None, note: str = ""
+    *, actor: User, booking: Booking, figures: Values, version: int | None = None, note: str = ""
 ) -> Outcome:
     """Replace the figures of the actor's side, which the other then has to confirm; announce it.
 
-    `expected` is the version that the actor saw. Raises as `record_outcome`, and InvalidInput (same_figures),
+    `version` is the version that the actor saw. Raises as `record_outcome`, and InvalidInput (same_figures),
     Conflict (changed_meanwhile).
     """
     with transaction.atomic():
-        turn = _begin("correct", actor, booking, expected=expected)
+        turn = _begin("correct", actor, booking, version=version)
         right = checked(turn.booking, figures)
         if right == Figures.of(turn.outcome):
             # Else a dispute could be brushed aside by sending once more what is disputed.
@@ -61,18 +61,18 @@ def correct_outcome(
         return _write(turn, right, note)
 
 
-def confirm_outcome(*, actor: User, booking: Booking, expected: int | None = None, note: str = "") -> Outcome:
+def confirm_outcome(*, actor: User, booking: Booking, version: int | None = None, note: str = "") -> Outcome:
     """Say for the side that did not record the figures that they are right; announce it."""
     with transaction.atomic():
-        return _write(_begin("confirm", actor, booking, expected=expected), None, note)
+        return _write(_begin("confirm", actor, booking, version=version), None, note)
 
 
 def dispute_outcome(
-    *, actor: User, booking: Booking, reason_code: str, expected: int | None = None, note: str = ""
+    *, actor: User, booking: Booking, reason_code: str, version: int | None = None, note: str = ""
 ) -> Outcome:
     """Say for the side that did not record the figures that they are wrong, and why; announce it."""
     with transaction.atomic():
-        turn = _begin("dispute", actor, booking, expected=expected)
+        turn = _begin("dispute", actor, booking, version=version)
         require_reason_of(outcome_transition("dispute"), reason_code)
         return _write(turn, None, note, reason_code)
 
@@ -82,7 +82,7 @@ def settle_outcome(
     actor: User,
     booking: Booking,
     figures: Values | None = None,
-    expected: int | None = None,
+    version: int | None = None,
     note: str = "",
 ) -> Outcome:
     """Fix the figures as town staff: as they stand, or these, which are needed where there are none yet.
@@ -90,7 +90,7 @@ def settle_outcome(
     Announces it. Raises as `record_outcome`, NotAllowed (own_match) for a member of either side.
     """
     with transaction.atomic():
-        turn = _begin("settle", actor, booking, expected=expected)
+        turn = _begin("settle", actor, booking, version=version)
         is_given = bool(figures) or turn.outcome is None
         return _write(turn, checked(turn.booking, figures or {}) if is_given else None, note)
 
@@ -154,14 +154,14 @@ class _Turn:
         return outcome_of(self.booking)
 
 
-def _begin(action: str, actor: User, booking: Booking, *, expected: int | None = None) -> _Turn:
+def _begin(action: str, actor: User, booking: Booking, *, version: int | None = None) -> _Turn:
     """Take the row of the match and return the move, or raise why it cannot be."""
     Match.objects.filter(pk=booking.match_id).update(updated_at=(now := clock.now()))
     loaded = Booking.objects.select_related("session", "outcome", "match__stall", "match__anchor")
     booking = loaded.get(pk=booking.pk)
     role = role_in_move(action, booking, outcome_roles(actor, booking.match), now)
     turn = _Turn(action, actor, role, booking, now)
-    if expected is not None and turn.outcome and turn.outcome.version != expected:
+    if version is not None and turn.outcome and turn.outcome.version != version:
         message = _("Somebody changed this meanwhile. Read it again and repeat your change.")
         raise _conflict(booking, message, code="changed_meanwhile")
     return turn

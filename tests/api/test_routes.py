@@ -16,6 +16,7 @@ from jobs.services import enqueue
 from matching.models import Block
 from matching.tokens import make_suggestion_id
 from tests.factories import UserFactory
+from tests.matching.held import told
 from tests.matching.market import proposed
 
 ROLES = ("nobody", "owner", "other merchant", "anchor", "other anchor", "staff", "superuser", "bare machine")
@@ -81,6 +82,14 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "reasons/": {"GET": OPEN},
     "notifications/": {"GET": SIGNED_IN},
     "notifications/read/": {"POST": SIGNED_IN},
+    "bookings/<uuid:booking_id>/outcome/": {"GET": READ_MATCH, "PUT": ANSWER},
+    "bookings/<uuid:booking_id>/outcome/confirm/": {"POST": ANSWER},
+    "bookings/<uuid:booking_id>/outcome/dispute/": {"POST": ANSWER},
+    # The permission of its own is what this member of staff lacks.
+    "bookings/<uuid:booking_id>/outcome/settle/": {"POST": DECIDE | {"staff": 403}},
+    "outcomes/due/": {"GET": SIGNED_IN},
+    "outcomes/template/": {"GET": SIGNED_IN},
+    "outcomes/import/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "devices/": {"GET": SIGNED_IN},
@@ -161,6 +170,7 @@ def ids(clients, merchant_user, stall, other_stall, anchor, other_anchor) -> dic
         "<uuid:stall_id>": stall.public_id,
         "<uuid:match_id>": proposed(stall, anchor, note="For the autumn").public_id,
         "<int:seq>": 1,
+        "<uuid:booking_id>": told(stall, anchor).public_id,
         "<str:suggestion_id>": make_suggestion_id("stall", stall.public_id, other_anchor.public_id),
         "<uuid:job_id>": job.public_id,
         "<uuid:block_id>": block.public_id,
@@ -191,7 +201,7 @@ def test_who_is_let_in(clients, ids, route, method):
 def test_what_does_not_exist_is_not_there(clients, route):
     method = next(iter(TABLE[route]))
     path = f"/api/v1/{route}"
-    for name in ("stall_id", "match_id", "job_id", "block_id", "public_id"):
+    for name in ("stall_id", "match_id", "booking_id", "job_id", "block_id", "public_id"):
         path = path.replace(f"<uuid:{name}>", str(uuid4()))
     path = path.replace("<str:suggestion_id>", make_suggestion_id("stall", uuid4(), uuid4()))
     path = path.replace("<int:seq>", "1")

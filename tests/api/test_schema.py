@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from matching.tokens import make_suggestion_id
 from matchmaker.wsgi import application
+from tests.matching.held import told
 from tests.matching.market import proposed
 
 CHECKS = [
@@ -101,6 +102,7 @@ def test_generated_requests_get_what_the_schema_says(request, api, stall, anchor
     token = client._credentials["HTTP_X_SESSION_TOKEN"]
     known = {
         "stall_id": str(stall.public_id),
+        "booking_id": str(told(stall, anchor).public_id),
         "match_id": str(proposed(stall, anchor).public_id),
         "suggestion_id": make_suggestion_id("stall", stall.public_id, other_anchor.public_id),
     }

@@ -7,9 +7,10 @@ from django.db.models import F
 
 from accounts.models import Anchor, Stall
 from matching.models import Booking, Match, Session
+from matching.services.history import PastMatch, PastMove, record_history
 from matching.services.matches import approve_match
 from matching.terms import WantedSession
-from tests.matching.market import agreed, make_anchor, make_staff, make_stall
+from tests.matching.market import agreed, make_anchor, make_staff, make_stall, session, terms
 
 FIGURES: dict[str, Any] = {
     "gmv_cents": 1_000_000, "orders": 100, "buyers": 80, "views": 6_000, "viewers": 3_000,
@@ -37,3 +38,13 @@ def bookings_in(match: Match) -> list[Booking]:
 def settler() -> Any:
     """One of the staff who may settle outcomes."""
     return make_staff("decide_match", "view_match", "change_outcome")
+
+
+def told(stall: Stall, anchor: Anchor) -> Booking:
+    """A booking of a completed match whose outcome staff settled; the pair is free for a new match."""
+    wanted = session(weeks=-2)
+    steps = (("propose", "stall"), ("accept", "anchor"), ("approve", "staff"), ("complete", "staff"))
+    moves = tuple(PastMove(action, role, wanted.starts_at + timedelta(hours=3)) for action, role in steps)
+    past = PastMatch(stall=stall, anchor=anchor, terms=terms(wanted), moves=moves, outcomes=(FIGURES,))
+    [match] = record_history(actor=None, matches=[past])
+    return bookings_in(match)[0]

@@ -297,10 +297,10 @@ def test_a_dispute_needs_a_reason_of_its_own(match, code):
 def test_what_was_not_seen_is_not_confirmed(match):
     booking = bookings_in(match)[0]
     seen = record_outcome(actor=by("stall", match), booking=booking, figures=FIGURES).version
-    correct_outcome(actor=by("stall", match), booking=booking, figures=BETTER, expected=seen)
-    error = refusal(lambda: confirm_outcome(actor=by("anchor", match), booking=booking, expected=seen))
+    correct_outcome(actor=by("stall", match), booking=booking, figures=BETTER, version=seen)
+    error = refusal(lambda: confirm_outcome(actor=by("anchor", match), booking=booking, version=seen))
     assert (error.code, error.extra["status_now"]) == ("changed_meanwhile", "recorded")
-    outcome = confirm_outcome(actor=by("anchor", match), booking=booking, expected=seen + 1)
+    outcome = confirm_outcome(actor=by("anchor", match), booking=booking, version=seen + 1)
     assert outcome.status == "confirmed"
 
 

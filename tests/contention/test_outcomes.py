@@ -14,14 +14,20 @@ from matching.services.outcomes import (
     record_outcome,
     settle_outcome,
 )
+from tests.contention.arena import arena
 from tests.matching.held import BETTER, FIGURES, bookings_in, held, settler
 from tests.matching.market import make_anchor, make_staff, make_stall, member_of, session
-from tests.matching.test_contention import at_once
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.serial,
 ]
+
+
+def at_once(*calls):
+    """What became of calls that start together."""
+    with arena() as place:
+        return place.meet(calls)
 
 
 def check_chain():
@@ -53,10 +59,10 @@ def test_confirm_dispute_correct_and_settle_at_once(round_number):
     stall, anchor = member_of(match.stall), member_of(match.anchor)
     seen = record_outcome(actor=stall, booking=booking, figures=FIGURES).version
     calls = [
-        lambda: confirm_outcome(actor=anchor, booking=booking, expected=seen),
-        lambda: dispute_outcome(actor=anchor, booking=booking, expected=seen, reason_code="dispute_other"),
-        lambda: correct_outcome(actor=stall, booking=booking, expected=seen, figures=BETTER),
-        lambda: settle_outcome(actor=staff, booking=booking, expected=seen),
+        lambda: confirm_outcome(actor=anchor, booking=booking, version=seen),
+        lambda: dispute_outcome(actor=anchor, booking=booking, version=seen, reason_code="dispute_other"),
+        lambda: correct_outcome(actor=stall, booking=booking, version=seen, figures=BETTER),
+        lambda: settle_outcome(actor=staff, booking=booking, version=seen),
     ]
     outcomes = at_once(*calls)
     assert outcomes["ok"] == 1 and sum(outcomes.values()) == 4
