@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from accounts.choices import VerificationStatus
 from accounts.models import Anchor, Merchant, User
 from jobs.models import Job, JobState
-from matching.access import DECIDE
+from matching.access import DECIDE, SETTLE
 from matching.admin import wording
-from matching.models import InvariantCheck
+from matching.choices import OutcomeStatus
+from matching.models import InvariantCheck, Outcome
 from matching.queue import waiting_matches
 from matchmaker.core.admin import SOON
 from matchmaker.core.weeks import town_today
@@ -35,6 +36,8 @@ def tiles_for(user: User | AnonymousUser) -> list[Tile]:
     tiles = []
     if user.has_perm(DECIDE):
         tiles.append(_queue())
+    if user.has_perm(SETTLE):
+        tiles.append(_disputes())
     if user.has_perm("accounts.change_merchant"):
         tiles.append(_parties(Merchant, _("merchants to verify"), "admin:accounts_merchant_changelist"))
     if user.has_perm("accounts.change_anchor"):
@@ -58,6 +61,12 @@ def _queue() -> Tile:
         detail,
         is_urgent=waiting.longest is not None and waiting.longest.days >= 1,
     )
+
+
+def _disputes() -> Tile:
+    disputed = Outcome.objects.filter(status=OutcomeStatus.DISPUTED).count()
+    url = f"{reverse('admin:matching_outcome_changelist')}?status__exact={OutcomeStatus.DISPUTED}"
+    return Tile(_("disputed outcomes"), disputed, url, is_urgent=disputed > 0)
 
 
 def _parties(model: type[Merchant] | type[Anchor], label: str, view: str) -> Tile:

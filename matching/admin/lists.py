@@ -15,7 +15,16 @@ from import_export.fields import Field
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.models import Anchor, Stall
 from matching.choices import Side
-from matching.models import Block, Booking, DailyRoot, EngineRun, Impression, Reaction, RecommendationList
+from matching.models import (
+    Block,
+    Booking,
+    DailyRoot,
+    EngineRun,
+    Impression,
+    Outcome,
+    Reaction,
+    RecommendationList,
+)
 from matching.scores import scores_in
 from matchmaker.core.admin import ReadOnlyAdmin
 
@@ -171,7 +180,17 @@ class BookingAdmin(ReadOnlyAdmin):
     list_select_related = ["stall", "session__anchor", "match__stall", "match__anchor"]
     search_fields = ["stall__name", "session__anchor__display_name"]
     ordering = ["-session__starts_at", "-pk"]
-    fields = ["match", "stall", "anchor", "starts_at", "ends_at", "mode", "week_on", "released_at"]
+    fields = ["match", "stall", "anchor", "starts_at", "ends_at", "mode", "week_on", "released_at", "told"]
+
+    @admin.display(description=gettext_lazy("outcome"))
+    def told(self, row: Booking) -> str:
+        """The outcome of the booking, or where to record it."""
+        outcome = Outcome.objects.filter(booking=row).first()
+        if outcome is None:
+            url = reverse("admin:matching_outcome_settle", args=[row.pk])
+            return format_html('<a href="{}">{}</a>', url, gettext_lazy("Record as town staff …"))
+        url = reverse("admin:matching_outcome_change", args=[outcome.pk])
+        return format_html('<a href="{}">{}</a>', url, outcome.get_status_display())
 
     @admin.display(description=gettext_lazy("starts at"), ordering="session__starts_at")
     def starts_at(self, row: Booking) -> Any:

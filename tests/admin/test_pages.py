@@ -13,10 +13,11 @@ from django.utils import timezone
 from accounts.models import Merchant, User
 from accounts.services.access import issue_api_token
 from jobs.models import Job, JobState
-from matching.models import Block, Exclusivity, Impression, PairRule, Reaction
+from matching.models import Block, Exclusivity, Impression, Outcome, PairRule, Reaction
 from matching.services.news import tell_of_move
 from tests.admin.conftest import fit_engine, make_agreed
 from tests.factories import AnchorFactory, MerchantFactory, UserFactory
+from tests.matching.held import FIGURES
 
 pytestmark = pytest.mark.django_db
 LISTS = sorted(
@@ -46,6 +47,7 @@ def furnish(number: int) -> None:
         kind="k", dedupe_key=f"k{number}", not_before=now, requested_by=user, state=JobState.DEAD
     )
     tell_of_move(event_id=match.events.get(action="accept").pk)
+    Outcome.objects.create(booking=match.bookings.get(), recorded_by=user, **FIGURES)
     issue_api_token(
         actor=user, user=user, name="t", scopes=["profile:read"], expires_at=now + timedelta(days=1)
     )
@@ -109,7 +111,7 @@ def test_no_party_or_record_can_be_saved_added_or_deleted(
     names = (
         "accounts/merchant", "accounts/stall", "accounts/anchor", "accounts/apitoken", "matching/reaction",
         "matching/impression", "matching/recommendationlist", "matching/enginerun", "matching/pairrule",
-        "matching/exclusivity", "matching/booking", "jobs/job",
+        "matching/exclusivity", "matching/booking", "matching/outcome", "jobs/job",
     )  # fmt: skip
     models = {f"{m._meta.app_label}/{m._meta.model_name}": m for m in admin.site._registry}
     for user in (town_staff, superuser):

@@ -86,7 +86,8 @@ def test_one_bad_row_keeps_all_out_and_is_named(api, merchant_user, bookings):
 @pytest.mark.parametrize(
     ("cell", "field"),
     [("1e400", "gmv_cents"), ("-5", "gmv_cents"), (str(2**70), "orders"), ("NaN", "views"),
-     ("true", "buyers"), ("∞", "viewers"), ("9" * 4001, "orders"), ("2 fortnights", "duration_seconds"), ("=1+1", "orders")],
+     ("true", "buyers"), ("∞", "viewers"), ("9" * 4001, "orders"),
+     ("2 fortnights", "duration_seconds"), ("=1+1", "orders")],
 )  # fmt: skip
 def test_what_is_no_figure_is_named(api, merchant_user, bookings, cell, field):
     values = dict(zip(ENGLISH.split(","), [bookings[0].public_id, 500, 9, 5, 90, 80, 60], strict=True))

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Anchor, Stall, User
 from matching.models import AnchorHour, Booking, Match, Session, StallHour, WeekLoad
 from matching.services.history import PastMatch, PastMove, PastReaction, record_history, record_reactions
+from matching.services.outcome_events import hash_of_outcome_event
 from matching.terms import TermsDraft, WantedSession
 from matchmaker.core.errors import Conflict, InvalidInput
 from tests.factories import AnchorFactory, StallFactory
@@ -61,8 +62,20 @@ def test_a_completed_match_has_its_chain_booking_and_outcome(
     assert match.created_at < match.agreed_at < match.updated_at
     assert list(match.events.values_list("action", flat=True)) == ["propose", "accept", "approve", "complete"]
     assert match.events.first().prev_hash == ""
-    assert match.bookings.get().outcome.gmv_cents == 100_000
     assert match.terms.number == 1
+    outcome = match.bookings.get().outcome
+    assert (outcome.gmv_cents, outcome.status, outcome.recorded_as) == (100_000, "settled", "staff")
+    event = outcome.events.get()
+    assert (event.seq, event.action, event.from_status, event.to_status) == (1, "settle", "", "settled")
+    assert (event.at, event.actor_id, event.figures) == (match.ended_at, staff_user.pk, OUTCOME)
+    assert event.hash == hash_of_outcome_event(event, outcome)
+
+
+def test_figures_that_cannot_be_are_refused(stall: Stall, anchor: Anchor) -> None:
+    whole = past(stall, anchor, outcomes=(OUTCOME | {"viewers": 901},))
+    with pytest.raises(InvalidInput, match="impossible_figures"):
+        record_history(actor=None, matches=[whole])
+    assert not Match.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def test_a_small_town_is_loaded_whole(town: None) -> None:
     assert Match.objects.count() == len(made.history.matches) > 0
     assert Reaction.objects.count() == len(made.history.reactions) > 0
     assert Outcome.objects.count() == Match.objects.filter(status=MatchStatus.COMPLETED).count() > 0
+    assert not Outcome.objects.filter(events=None).exists(), "every outcome has its chain"
     assert Stall.history.count() >= Stall.objects.count()
 
 
