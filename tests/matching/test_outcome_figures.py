@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils.translation import override
 
 from matching.models import Outcome
 from matching.outcomes import (
@@ -19,6 +20,13 @@ from matching.outcomes import (
 )
 from matchmaker.core.errors import InvalidInput
 from tests.matching import held
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with override("en"):
+        yield
+
 
 TWO_HOURS = timedelta(hours=2)
 NOTHING = dict.fromkeys(NEEDED, 0) | {"duration_seconds": 60}
