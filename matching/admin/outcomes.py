@@ -1,5 +1,7 @@
 """What sessions brought: the list, disputes first, a page for each, settling, and files (layer: faces)."""
 
+from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -42,22 +44,55 @@ from matchmaker.core.parsers import read_limited
 SETTLED_FROM = next(row.sources for row in OUTCOME_TRANSITIONS if row.action == "settle")
 
 
-class FiguresForm(forms.Form):
-    """The figures of one session, in cents and seconds as they are stored, and a note."""
+def _field(name: str) -> forms.Field:
+    """Return the field in which people type a figure: yuan, hours and minutes, or a whole number."""
+    column: Any = Outcome._meta.get_field(name)
+    least, most = limits_of(name)
+    if name.endswith("_cents"):
+        return forms.DecimalField(
+            label=column.verbose_name,
+            help_text=gettext_lazy("Yuan."),
+            min_value=Decimal(least) / 100,
+            max_value=Decimal(most) / 100,
+            decimal_places=2,
+        )
+    if name.endswith("_seconds"):
+        hint = gettext_lazy("Hours, minutes and seconds, such as 2:00:00.")
+        return forms.DurationField(label=column.verbose_name, help_text=hint)
+    return forms.IntegerField(label=column.verbose_name, min_value=least, max_value=most)
 
-    def __init__(self, data: Any = None, **options: Any) -> None:
-        super().__init__(data, **options)
-        for name in FIGURES:
-            column: Any = Outcome._meta.get_field(name)
-            least, most = limits_of(name)
-            self.fields[name] = forms.IntegerField(
-                label=column.verbose_name, help_text=column.help_text, min_value=least, max_value=most
-            )
+
+def _shown(name: str, value: int) -> Any:
+    if name.endswith("_cents"):
+        return (Decimal(value) / 100).quantize(Decimal("0.01"))
+    return timedelta(seconds=value) if name.endswith("_seconds") else value
+
+
+def _stored(name: str, value: Any) -> int:
+    if name.endswith("_cents"):
+        return int(value * 100)
+    return int(value.total_seconds()) if name.endswith("_seconds") else int(value)
+
+
+class FiguresForm(forms.Form):
+    """The figures of one session as people write them, and a note."""
+
+    def __init__(self, data: Any = None, *, outcome: Outcome | None = None) -> None:
+        first: dict[str, Any] = {}
+        if outcome is not None:
+            first = {name: _shown(name, getattr(outcome, name)) for name in FIGURES}
+            first["version"] = outcome.version
+        super().__init__(data, initial=first)
+        self.fields |= {name: _field(name) for name in FIGURES}
         self.fields["note"] = forms.CharField(
             label=gettext_lazy("note"), required=False, max_length=2000, widget=forms.Textarea({"rows": 3})
         )
         # What the page was made from: settling something else than was read is refused.
         self.fields["version"] = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def figures(self) -> dict[str, int]:
+        """Return the figures of a valid form as the service takes them."""
+        return {name: _stored(name, self.cleaned_data[name]) for name in FIGURES}
 
     def refuse(self, error: DomainError) -> None:
         """Show a refusal where it belongs."""
@@ -163,19 +198,15 @@ class OutcomeAdmin(CsvExport, ReadOnlyAdmin):
         if not self.has_settle_permission(request):
             raise PermissionDenied
         booking = self._booking(booking_id)
-        outcome = outcome_of(booking)
-        first = {name: getattr(outcome, name) for name in (*FIGURES, "version")} if outcome else {}
-        form = FiguresForm(request.POST or None, initial=first)
+        form = FiguresForm(request.POST or None, outcome=outcome_of(booking))
         if request.method == "POST" and form.is_valid():
-            given = dict(form.cleaned_data)
-            version, note = given.pop("version"), given.pop("note")
             try:
                 done = settle_outcome(
                     actor=request.user,  # type: ignore[arg-type]
                     booking=booking,
-                    figures=given,
-                    version=version,
-                    note=note,
+                    figures=form.figures(),
+                    version=form.cleaned_data["version"],
+                    note=form.cleaned_data["note"],
                 )
             except DomainError as error:
                 form.refuse(error)

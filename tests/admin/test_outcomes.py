@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,11 +84,22 @@ def test_the_page_of_one_tells_all(staff: Client, django_assert_max_num_queries:
     assert staff.get(f"{LIST}0/change/").status_code == 404
 
 
+def typed(figures: dict[str, int]) -> dict[str, Any]:
+    """Figures as staff type them: yuan, hours and minutes."""
+    return {
+        name: value / 100 if name.endswith("_cents") else str(timedelta(seconds=value))
+        if name.endswith("_seconds")
+        else value
+        for name, value in figures.items()
+    }  # fmt: skip
+
+
 def test_staff_settle_a_dispute_with_figures_of_their_own(staff: Client, town_staff: User) -> None:
     outcome = make_outcome(is_disputed=True)
     page = settle_page(outcome.booking)
-    assert 'name="gmv_cents" value="1000000"' in staff.get(page).content.decode()
-    data = {**BETTER, "version": outcome.version, "note": "Receipts seen"}
+    html = staff.get(page).content.decode()
+    assert 'name="gmv_cents" value="10000.00"' in html and 'value="02:00:00"' in html, "as people write them"
+    data = {**typed(BETTER), "version": outcome.version, "note": "Receipts seen"}
     wrong = staff.post(page, data | {"viewers": 9_999})
     assert wrong.status_code == 200 and "at most 6000, the views" in wrong.content.decode()
     assert staff.post(page, data | {"orders": 2**70}).status_code == 200
@@ -108,9 +120,10 @@ def test_staff_record_from_the_page_of_a_booking(staff: Client) -> None:
     booking = make_booking()
     own_page = f"/admin/matching/booking/{booking.pk}/change/"
     assert settle_page(booking) in staff.get(own_page).content.decode()
-    assert staff.post(settle_page(booking), {**FIGURES, "note": ""}).status_code == 302
+    assert staff.post(settle_page(booking), {**typed(FIGURES), "note": ""}).status_code == 302
     assert Match.objects.get().status == "completed"
     outcome = Outcome.objects.get()
+    assert {name: getattr(outcome, name) for name in FIGURES} == FIGURES
     assert (
         f"{LIST}{outcome.pk}/change/"
         in staff.get(f"/admin/matching/booking/{booking.pk}/change/").content.decode()
