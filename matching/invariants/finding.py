@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from matching.invariants.words import What
-
 # Violations are told one by one up to here; the rest are counted.
 MOST_KEPT = 1_000
 Ids = dict[str, Any]
@@ -16,7 +14,7 @@ Key = TypeVar("Key", int, tuple[int, Any])
 class Violation:
     """One fact that must not be: what is wrong, and of which rows."""
 
-    what: What
+    what: str
     ids: Ids
 
     def as_json(self) -> dict[str, Any]:
@@ -36,7 +34,7 @@ class Finding:
         """Count rows that were looked at."""
         self.examined += rows
 
-    def report(self, what: What, **ids: Any) -> None:
+    def report(self, what: str, **ids: Any) -> None:
         """Note a violation; ids and codes only, for it is stored and shown."""
         self.count += 1
         if len(self.violations) < MOST_KEPT:

@@ -1,10 +1,12 @@
 """A kept check in words, for the command and the admin (layer: invariants)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from matching.invariants.words import What
+from matching.selectors.violations import TEXTS
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ def lines_of(results: Iterable[Mapping[str, Any]], titles: Mapping[int, Any]) ->
 
 def _sentence(violation: Mapping[str, Any]) -> str:
     """Return what is wrong and of which rows: `the pair has … (stall 3, anchor 5)`."""
-    code = violation["what"]
-    text = str(What(code).label) if code in What.values else code
-    ids = ", ".join(f"{name} {value}" for name, value in violation["ids"].items())
-    return f"{text} ({ids})" if ids else text
+    code, ids = violation["what"], violation["ids"]
+    text = str(TEXTS[code]) if code in TEXTS else str(What(code).label) if code in What.values else code
+    rest = ", ".join(f"{name} {value}" for name, value in ids.items() if f"%({name})s" not in text)
+    if code in TEXTS:
+        # What an older release has stored may lack values of today.
+        text %= defaultdict(lambda: "?", ids)
+    return f"{text} ({rest})" if rest else text

@@ -1,4 +1,7 @@
-"""Everything that a detector of invariants can report, in words (layer: invariants)."""
+"""Everything that a detector of invariants can report, in words (layer: invariants).
+
+What those of 3, 4, 5 and 7 report is in `matching.selectors.violations`.
+"""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -27,28 +30,9 @@ class What(TextChoices):
     BOOKINGS_MISSING = "bookings_missing", _("the match holds other bookings than its terms want")
     # 2
     TWO_OPEN_MATCHES = "two_open_matches", _("the pair has more than one open match")
-    # 3
-    APPROVED_WITHOUT_BOTH = "approved_without_both", _("approved before both sides agreed to these terms")
-    NEVER_APPROVED = "never_approved", _("in a state that only an approval leads to, without one")
-    # 4
-    NO_EVENTS = "no_events", _("a match without any event")
-    GAP_IN_EVENTS = "gap_in_events", _("the events are not numbered 1, 2, 3 …")
-    ILLEGAL_MOVE = "illegal_move", _("a move that the state table does not have")
-    BROKEN_PATH = "broken_path", _("a move does not begin where the one before ended")
-    STATE_DIFFERS = "state_differs", _("the state is not the one that the last event led to")
-    # 5
-    CHANGE_WITHOUT_EVENT = (
-        "change_without_event",
-        _("the match has changed more or fewer times than it has events"),
-    )
-    CHAIN_BROKEN = "chain_broken", _("an event was changed: the hash chain does not hold")
-    NOT_APPEND_ONLY = "not_append_only", _("the trigger that keeps rows from being changed is missing")
     # 6
     APPROVER_IS_PARTY = "approver_is_party", _("the approver acts for one of the sides")
     APPROVER_DIFFERS = "approver_differs", _("the match names another approver than its event")
-    # 7
-    TERMS_ALTERED = "terms_altered", _("the terms are no longer those of their digest")
-    TERMS_NOT_FROZEN = "terms_not_frozen", _("an event names other terms than were on the table")
     # 8
     SHOWN_INELIGIBLE = "shown_ineligible", _("a party is suggested that may not be shown")
     SHOWN_EXCLUDED = "shown_excluded", _("a pair is suggested that is excluded")

@@ -5,7 +5,7 @@ reads a block's matches together with their events: a move in between cannot mak
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -14,45 +14,20 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from matching.choices import MatchStatus, Role
 from matching.digests import event_hash
 from matching.models import Match, Terms
 from matching.moves import awaited_roles, state_after, transition_of
+from matching.selectors.violations import Violation
 from matching.states import SIDES
 from matching.terms import TermsDraft, sessions_from_json
 
 BLOCK = 500
-TEXTS = {
-    "no_events": gettext_lazy("It has no events."),
-    "number_missing": gettext_lazy("Here should be number %(expected)s."),
-    "broken_link": gettext_lazy("It does not follow from the event before."),
-    "wrong_hash": gettext_lazy("Its content is not what was hashed."),
-    "illegal_move": gettext_lazy("No move %(action)s by %(role)s leads from %(before)s to %(after)s."),
-    "no_reason": gettext_lazy("The move %(action)s needs a reason."),
-    "other_state": gettext_lazy("The match is %(found)s, its events say %(expected)s."),
-    "no_consent": gettext_lazy("%(status)s without the consent of: %(missing)s."),
-    "terms_altered": gettext_lazy("Version %(number)s of the terms is not what was hashed."),
-    "terms_unknown": gettext_lazy("It names terms that the match does not have."),
-    "terms_moved": gettext_lazy("It names other terms than were agreed or offered."),
-    "terms_exchanged": gettext_lazy("The match points to other terms than its last event names."),
-}
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One thing that is not as it must be: of which match or day, at which event, what, in words."""
-
-    subject: str
-    code: str
-    detail: str
-    seq: int | None = None
-
-    def __str__(self) -> str:
-        where = self.subject if self.seq is None else f"{self.subject} #{self.seq}"
-        return f"{where}: {self.detail} [{self.code}]"
+# What is in one of these was approved.
+APPROVED_ONCE = frozenset(
+    {MatchStatus.APPROVED, MatchStatus.CANCELLED, MatchStatus.COMPLETED, MatchStatus.FAILED}
+)
 
 
 class EventRow(NamedTuple):
@@ -79,13 +54,14 @@ class Chain:
     match_id: UUID
     status: str
     awaiting: str
+    version: int
     terms_digest: str
     events: tuple[EventRow, ...]
     versions: tuple[Terms, ...] = ()
 
     def wrong(self, code: str, seq: int | None = None, **values: object) -> Violation:
         """Return a violation of this match."""
-        return Violation(str(self.match_id), code, str(TEXTS[code]) % values, seq)
+        return Violation("match", str(self.match_id), code, seq, values)
 
 
 Check = Callable[[Chain], Iterator[Violation]]
@@ -110,20 +86,21 @@ def chains_of(matches: QuerySet[Match], *, with_terms: bool = False) -> Iterator
 
 
 def _block(keys: list[int], with_terms: bool) -> Iterator[Chain]:
-    columns = ("pk", "public_id", "status", "awaiting", "terms__digest")
+    columns = ("pk", "public_id", "status", "awaiting", "version", "terms__digest")
     events = (f"events__{name}" for name in EventRow._fields)
     rows = Match.objects.filter(pk__in=keys).order_by("pk", "events__seq").values_list(*columns, *events)
     read = [(key, list(group)) for key, group in groupby(list(rows), key=itemgetter(0))]
     # Read after the events, so that the version which the last of them names is there.
     versions = _versions(keys) if with_terms else {}
     for key, group in read:
-        _key, match_id, status, awaiting, digest = group[0][:5]
+        _key, match_id, status, awaiting, version, digest = group[0][:6]
         yield Chain(
             match_id=match_id,
             status=status,
             awaiting=awaiting,
+            version=version,
             terms_digest=digest or "",
-            events=tuple(EventRow._make(row[5:]) for row in group if row[5] is not None),
+            events=tuple(EventRow._make(row[6:]) for row in group if row[6] is not None),
             versions=versions.get(key, ()),
         )
 
@@ -145,6 +122,12 @@ def check_numbers(chain: Chain) -> Iterator[Violation]:
         if event.seq != expected:
             yield chain.wrong("number_missing", event.seq, expected=expected)
         expected = event.seq + 1
+
+
+def check_changes(chain: Chain) -> Iterator[Violation]:
+    """Yield matches that were changed more or fewer times than they have events."""
+    if chain.version != len(chain.events):
+        yield chain.wrong("change_without_event", changes=chain.version, events=len(chain.events))
 
 
 def check_hashes(chain: Chain) -> Iterator[Violation]:
@@ -170,7 +153,7 @@ def check_path(chain: Chain) -> Iterator[Violation]:
 
 
 def check_consent(chain: Chain) -> Iterator[Violation]:
-    """Yield agreements and approvals that come before both sides said yes to the terms.
+    """Yield agreements and approvals that come before both sides said yes to the terms, or never came.
 
     Counted anew from who offered and who accepted, by the numbers of events and not by clocks.
     """
@@ -183,6 +166,9 @@ def check_consent(chain: Chain) -> Iterator[Violation]:
         if event.to_status in (MatchStatus.AGREED, MatchStatus.APPROVED) and agreeing != SIDES:
             missing = ", ".join(sorted(SIDES - agreeing))
             yield chain.wrong("no_consent", event.seq, status=event.to_status, missing=missing)
+    approved = any(event.to_status == MatchStatus.APPROVED for event in chain.events)
+    if chain.status in APPROVED_ONCE and not approved:
+        yield chain.wrong("never_approved", status=chain.status)
 
 
 def check_terms(chain: Chain) -> Iterator[Violation]:
@@ -204,11 +190,11 @@ def check_terms(chain: Chain) -> Iterator[Violation]:
         yield chain.wrong("terms_exchanged", chain.events[-1].seq)
 
 
-# By the number of the invariant; the append-only triggers of the fifth are `triggers.missing_triggers`.
+# By the number of the invariant; the append-only triggers of the fifth are `triggers.trigger_violations`.
 CHECKS: dict[int, tuple[Check, ...]] = {
     3: (check_consent,),
     4: (check_numbers, check_path),
-    5: (check_hashes,),
+    5: (check_changes, check_hashes),
     7: (check_terms,),
 }
 ALL_CHECKS: tuple[Check, ...] = tuple(check for checks in CHECKS.values() for check in checks)
@@ -258,9 +244,5 @@ def _lead(event: EventRow, status: str, awaiting: str) -> tuple[str, str, str] |
 
 
 def _state(status: str, awaiting: str) -> str:
-    return _("%(status)s, awaiting %(side)s") % {"status": status, "side": awaiting} if awaiting else status
-
-
-def listed(found: Iterable[Violation]) -> list[dict[str, object]]:
-    """Return violations as plain values for JSON."""
-    return [{"subject": v.subject, "seq": v.seq, "code": v.code, "detail": v.detail} for v in found]
+    """Name a state by codes alone, for it is stored: `proposed (anchor)`."""
+    return f"{status} ({awaiting})" if awaiting else status

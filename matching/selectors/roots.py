@@ -1,24 +1,15 @@
 """Whether the daily roots still stand for the events below them (layer: selectors)."""
 
 from collections.abc import Callable, Collection, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext_lazy
 
 from matching.digests import root_hash
 from matching.models import DailyRoot, MatchEvent, RootLeaf
-from matching.selectors.chains import Violation
+from matching.selectors.violations import Violation
 
 READ_AT_ONCE = 2000
-TEXTS = {
-    "leaf_differs": gettext_lazy("The event is not the one that the root of %(day)s was made of."),
-    "day_missing": gettext_lazy("The day has no root."),
-    "root_not_linked": gettext_lazy("The root does not follow from the one before."),
-    "root_differs": gettext_lazy("The root is not that of its leaves."),
-    "leaves_missing": gettext_lazy("The root was made of %(expected)s leaves, there are %(found)s."),
-    "root_unknown": gettext_lazy("No day has this root."),
-}
 _DAY = timedelta(days=1)
 
 
@@ -38,7 +29,7 @@ def root_violations(
         before = root
         missing.discard(root.root)
     for lost in sorted(missing):
-        yield _wrong(lost, "root_unknown")
+        yield Violation("root", lost, "root_unknown")
 
 
 def last_root() -> DailyRoot | None:
@@ -49,7 +40,7 @@ def last_root() -> DailyRoot | None:
 def _gap_before(root: DailyRoot, before: DailyRoot | None) -> Iterator[Violation]:
     day = before.on + _DAY if before else root.on
     while day < root.on:
-        yield _wrong(str(day), "day_missing")
+        yield _wrong(day, "day_missing")
         day += _DAY
 
 
@@ -57,15 +48,15 @@ def _root_violations(
     root: DailyRoot, before: DailyRoot | None, counted: Callable[[int], object]
 ) -> Iterator[Violation]:
     if root.prev_root != (before.root if before else ""):
-        yield _wrong(str(root.on), "root_not_linked")
+        yield _wrong(root.on, "root_not_linked")
     leaves = RootLeaf.objects.filter(root=root).order_by("match__public_id")
     rows = leaves.values_list("match__public_id", "seq", "hash").iterator(chunk_size=READ_AT_ONCE)
     recomputed, count = root_hash(root.prev_root, rows)
     counted(count)
     if count != root.leaf_count:
-        yield _wrong(str(root.on), "leaves_missing", expected=root.leaf_count, found=count)
+        yield _wrong(root.on, "leaves_missing", expected=root.leaf_count, found=count)
     if recomputed != root.root:
-        yield _wrong(str(root.on), "root_differs")
+        yield _wrong(root.on, "root_differs")
 
 
 def _leaf_violations() -> Iterator[Violation]:
@@ -73,8 +64,8 @@ def _leaf_violations() -> Iterator[Violation]:
     lost = RootLeaf.objects.filter(~Exists(same)).order_by("match_id", "seq")
     rows = lost.values_list("match__public_id", "seq", "root__on")
     for match_id, seq, day in rows.iterator(chunk_size=READ_AT_ONCE):
-        yield Violation(str(match_id), "leaf_differs", str(TEXTS["leaf_differs"]) % {"day": day}, seq)
+        yield Violation("match", str(match_id), "leaf_differs", seq, {"day": str(day)})
 
 
-def _wrong(subject: str, code: str, **values: object) -> Violation:
-    return Violation(subject, code, str(TEXTS[code]) % values)
+def _wrong(day: date, code: str, **values: object) -> Violation:
+    return Violation("day", str(day), code, values=values)

@@ -1,8 +1,11 @@
 """Whether the database itself still refuses to change events and terms (layer: selectors)."""
 
+from collections.abc import Iterator
+
 from django.db import connections
 
 from matching.models import MatchEvent, OutcomeEvent, Terms
+from matching.selectors.violations import Violation
 
 APPEND_ONLY = (MatchEvent, Terms, OutcomeEvent)
 # Named as migration 0005 names them.
@@ -26,3 +29,8 @@ def missing_triggers(*, using: str = "default") -> list[str]:
     tables = [model._meta.db_table for model in APPEND_ONLY]
     wanted = [f"{table}.{table}_{ending}" for table in tables for ending in endings]
     return [name for name in wanted if name not in found]
+
+
+def trigger_violations() -> Iterator[Violation]:
+    """Yield the triggers that are missing."""
+    return (Violation("trigger", name, "trigger_missing") for name in missing_triggers())

@@ -151,13 +151,15 @@ def test_a_deleted_event_is_named(match, name, capsys):
 def test_a_chain_cut_short_is_named(match, name, capsys):
     with unlocked():
         raw("DELETE FROM matching_matchevent WHERE match_id = %s AND seq = 3", match.pk)
-    assert found(capsys) == {(name, 2, "other_state"), (name, 3, "leaf_differs")}
+    codes = {(name, 2, "other_state"), (name, None, "never_approved"), (name, None, "change_without_event")}
+    assert found(capsys) == codes | {(name, 3, "leaf_differs")}
 
 
 def test_a_chain_that_is_gone_is_named(match, name, capsys):
     with unlocked():
         raw("DELETE FROM matching_matchevent WHERE match_id = %s", match.pk)
-    assert found(capsys) == {(name, None, "no_events"), (name, 3, "leaf_differs")}
+    codes = {(name, None, code) for code in ("no_events", "never_approved", "change_without_event")}
+    assert found(capsys) == codes | {(name, 3, "leaf_differs")}
 
 
 def test_an_inserted_event_is_named(match, name, capsys):
@@ -177,6 +179,17 @@ def test_an_inserted_event_is_named(match, name, capsys):
 def test_a_state_that_no_event_leads_to_is_named(match, name, capsys):
     raw("UPDATE matching_match SET status = 'completed' WHERE id = %s", match.pk)
     assert found(capsys) == {(name, 3, "other_state")}
+
+
+def test_an_approval_that_nobody_gave_is_named(match, name, capsys):
+    other = str(Match.objects.exclude(pk=match.pk).get().public_id)
+    raw("UPDATE matching_match SET status = 'failed' WHERE id <> %s", match.pk)
+    assert found(capsys) == {(other, 2, "other_state"), (other, None, "never_approved")}
+
+
+def test_a_change_without_an_event_is_named(match, name, capsys):
+    raw("UPDATE matching_match SET version = 4 WHERE id = %s", match.pk)
+    assert found(capsys) == {(name, None, "change_without_event")}
 
 
 # --- terms -----------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from tqdm import tqdm
 
 from matching.models import Match
-from matching.selectors.chains import ALL_CHECKS, Violation, chains_of, listed
+from matching.selectors.chains import ALL_CHECKS, chains_of
 from matching.selectors.roots import last_root, root_violations
-from matching.selectors.triggers import missing_triggers
+from matching.selectors.triggers import trigger_violations
+from matching.selectors.violations import Violation, listed
 
 
 def a_hash(text: str) -> str:
@@ -59,8 +60,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _violations(self, kept: list[str], counts: Counter[str]) -> Iterator[Violation]:
-        for name in missing_triggers():
-            yield Violation(name, "trigger_missing", _("The trigger is missing: rows could be changed."))
+        yield from trigger_violations()
         matches = Match.objects.all()
         chains = chains_of(matches, with_terms=True)
         # Silent unless somebody watches.

@@ -36,10 +36,10 @@ from tests.matching.invariants.town import Town
 from tests.matching.market import make_user
 
 Seed = Callable[[Town, pytest.MonkeyPatch], object]
-SEEDS: dict[int, dict[What, Seed]] = {}
+SEEDS: dict[int, dict[str, Seed]] = {}
 
 
-def seeds(number: int, what: What) -> Callable[[Seed], Seed]:
+def seeds(number: int, what: str) -> Callable[[Seed], Seed]:
     """Register the decorated function as the one that brings `what` about."""
 
     def register(seed: Seed) -> Seed:
@@ -147,52 +147,57 @@ def _(town, patch):
     another_match(town, "agreed")
 
 
-@seeds(3, What.APPROVED_WITHOUT_BOTH)
+@seeds(3, "no_consent")
 def _(town, patch):
     event_of(town, "approved", "accept").update(actor_role="stall")
 
 
-@seeds(3, What.NEVER_APPROVED)
+@seeds(3, "never_approved")
 def _(town, patch):
     Match.objects.filter(pk=town.matches["agreed"].pk).update(status="approved")
 
 
-@seeds(4, What.NO_EVENTS)
+@seeds(4, "no_events")
 def _(town, patch):
     another_match(town, "expired")
 
 
-@seeds(4, What.GAP_IN_EVENTS)
+@seeds(4, "number_missing")
 def _(town, patch):
     event_of(town, "approved", "approve").update(seq=7)
 
 
-@seeds(4, What.ILLEGAL_MOVE)
+@seeds(4, "illegal_move")
 def _(town, patch):
     event_of(town, "agreed", "accept").update(actor_role="staff")
 
 
-@seeds(4, What.BROKEN_PATH)
+@seeds(4, "no_reason")
 def _(town, patch):
-    event_of(town, "approved", "approve").update(from_status="proposed")
+    event_of(town, "rejected", "reject").update(reason_code="")
 
 
-@seeds(4, What.STATE_DIFFERS)
+@seeds(4, "other_state")
 def _(town, patch):
     Match.objects.filter(pk=town.matches["agreed"].pk).update(status="withdrawn")
 
 
-@seeds(5, What.CHANGE_WITHOUT_EVENT)
+@seeds(5, "change_without_event")
 def _(town, patch):
     Match.objects.filter(pk=town.matches["agreed"].pk).update(version=F("version") + 1)
 
 
-@seeds(5, What.CHAIN_BROKEN)
+@seeds(5, "broken_link")
+def _(town, patch):
+    event_of(town, "approved", "accept").update(hash="0" * 64)
+
+
+@seeds(5, "wrong_hash")
 def _(town, patch):
     event_of(town, "rejected", "reject").update(reason_code="reject_terms_unfair")
 
 
-@seeds(5, What.NOT_APPEND_ONLY)
+@seeds(5, "trigger_missing")
 def _(town, patch):
     drop_triggers()
 
@@ -208,13 +213,23 @@ def _(town, patch):
     Match.objects.filter(pk=town.matches["approved"].pk).update(approved_by=make_user())
 
 
-@seeds(7, What.TERMS_ALTERED)
+@seeds(7, "terms_altered")
 def _(town, patch):
     drop_triggers()
     Terms.objects.filter(match=town.matches["approved"]).update(slot_fee_cents=1)
 
 
-@seeds(7, What.TERMS_NOT_FROZEN)
+@seeds(7, "terms_unknown")
+def _(town, patch):
+    event_of(town, "approved", "approve").update(terms_digest="0" * 64)
+
+
+@seeds(7, "terms_moved")
+def _(town, patch):
+    event_of(town, "countered", "counter").update(action="accept")
+
+
+@seeds(7, "terms_exchanged")
 def _(town, patch):
     first = Terms.objects.get(match=town.matches["countered"], number=1)
     Match.objects.filter(pk=town.matches["countered"].pk).update(terms=first)

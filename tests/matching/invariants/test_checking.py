@@ -110,6 +110,21 @@ def test_very_many_violations_are_counted_and_a_few_told(monkeypatch):
     assert line.untold == MOST_KEPT + 5 - service.TOLD
 
 
+def test_what_events_violate_is_told_with_its_values_and_once():
+    seen = {"match": "m", "seq": 3, "found": "agreed", "expected": "proposed (anchor)"}
+    what = {"what": "other_state", "ids": seen}
+    stored = {"number": 4, "examined": 9, "violations": 3, "milliseconds": 1}
+    # Kept by releases that stored less, and that knew another code.
+    old = [{"what": "other_state", "ids": {"match": 7}}, {"what": "state_differs", "ids": {"match": 7}}]
+    with override("en"):
+        (line,) = told([stored | {"found": [what, *old]}])
+    assert line.found == (
+        "It is agreed, its events say proposed (anchor). (match m, seq 3)",
+        "It is ?, its events say ?. (match 7)",
+        "state_differs (match 7)",
+    )
+
+
 def test_streams_are_merged_by_their_keys():
     left, right = iter([(1, "a"), (3, "c"), (4, "d")]), iter([(2, "B"), (3, "C")])
     assert list(merged(left, right)) == [(1, "a", None), (2, None, "B"), (3, "c", "C"), (4, "d", None)]

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from matching.invariants import DETECTORS, What
+from matching.selectors.violations import EVENT_TEXTS
 from matching.services.invariants import check_some
 from tests.matching.invariants.seeds import SEEDS
 from tests.matching.invariants.spoiling import undone
@@ -26,7 +27,7 @@ def test_the_invariants_are_those_that_can_be_checked():
 
 def test_everything_that_can_be_reported_is_seeded():
     seeded = [what for of_number in SEEDS.values() for what in of_number]
-    assert sorted(seeded) == sorted(set(What) - {What.DETECTOR_FAILED})
+    assert sorted(seeded) == sorted([*set(What) - {What.DETECTOR_FAILED}, *EVENT_TEXTS])
 
 
 def test_a_sound_town_has_no_violation_and_everything_was_looked_at():
