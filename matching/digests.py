@@ -21,6 +21,11 @@ def event_hash(event: Any, match_id: UUID) -> str:
     return link_of(event, subject)
 
 
+def outcome_event_hash(event: Any, outcome_id: UUID) -> str:
+    """Return the link of an outcome's event in its chain."""
+    return link_of(event, {"outcome": str(outcome_id), "figures": event.figures})
+
+
 def link_of(event: Any, subject: Mapping[str, Any]) -> str:
     """Return sha256 over the previous hash and the canonical JSON of the event, without its erasable note.
 

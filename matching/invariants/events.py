@@ -1,41 +1,43 @@
 """Invariants 3, 4, 5 and 7: what the events say, by the checks of `verify_events` (layer: invariants)."""
 
 from matching.invariants.finding import Finding
-from matching.models import Match
-from matching.selectors.chains import CHECKS, chains_of, check_terms
+from matching.models import Match, Outcome
+from matching.selectors.chain_rows import chains_of
+from matching.selectors.chains import CHECKS, check_terms
 from matching.selectors.triggers import trigger_violations
 from matching.selectors.violations import Violation
 
 
 def find_unagreed_approvals(finding: Finding) -> None:
     """Report what was agreed or approved before both sides had said yes, by the order of events."""
-    _walk(finding, 3)
+    _walk(finding, 3, Match)
 
 
 def find_illegal_paths(finding: Finding) -> None:
-    """Report matches whose events are no path of the state table from nothing to their state."""
-    _walk(finding, 4)
+    """Report matches and outcomes whose events are no path of the state table from nothing to their state."""
+    _walk(finding, 4, Match, Outcome)
 
 
 def find_broken_chains(finding: Finding) -> None:
     """Report changes without an event of their own, events altered since, and triggers that are missing."""
-    _walk(finding, 5)
+    _walk(finding, 5, Match, Outcome)
     for violation in trigger_violations():
         _report(finding, violation)
 
 
 def find_altered_terms(finding: Finding) -> None:
     """Report terms that differ from their digest, and events that name other terms than lay on the table."""
-    _walk(finding, 7)
+    _walk(finding, 7, Match)
 
 
-def _walk(finding: Finding, number: int) -> None:
+def _walk(finding: Finding, number: int, *models: type[Match] | type[Outcome]) -> None:
     checks = CHECKS[number]
-    for chain in chains_of(Match.objects.all(), with_terms=check_terms in checks):
-        finding.look(len(chain.events) + len(chain.versions))
-        for check in checks:
-            for violation in check(chain):
-                _report(finding, violation)
+    for model in models:
+        for chain in chains_of(model.objects.all(), with_terms=check_terms in checks):
+            finding.look(len(chain.events) + len(chain.versions))
+            for check in checks:
+                for violation in check(chain):
+                    _report(finding, violation)
 
 
 def _report(finding: Finding, violation: Violation) -> None:

@@ -21,6 +21,8 @@ EVENT_TEXTS = {
     "terms_unknown": _("It names terms that the match does not have."),
     "terms_moved": _("It names other terms than were agreed or offered."),
     "terms_exchanged": _("The match points to other terms than its last event names."),
+    "figures_moved": _("The move changed the figures, which it may not."),
+    "figures_exchanged": _("The outcome has other figures than its last event."),
     "trigger_missing": _("The trigger is missing: rows could be changed."),
 }
 ROOT_TEXTS = {

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from accounts.models import User
-from matching.digests import link_of
+from matching.digests import outcome_event_hash
 from matching.models import Note, Outcome, OutcomeEvent
 from matching.outcomes import Figures
 
@@ -57,4 +57,4 @@ def event_row(
 
 def hash_of_outcome_event(event: OutcomeEvent, outcome: Outcome) -> str:
     """Return the link of an outcome's event in its chain."""
-    return link_of(event, {"outcome": str(outcome.public_id), "figures": event.figures})
+    return outcome_event_hash(event, outcome.public_id)

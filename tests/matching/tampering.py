@@ -1,15 +1,17 @@
 """What somebody with the keys to the database could do: rewrite rows once the triggers are out of the way."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
+from django.core.management import call_command
 from django.db import connection
 
-from matching.digests import event_hash, root_hash
-from matching.models import DailyRoot, Match, MatchEvent, RootLeaf
+from matching.digests import event_hash, outcome_event_hash, root_hash
+from matching.models import DailyRoot, Match, Outcome, RootLeaf
 from matching.services.matches import approve_match
 from matching.services.roots import close_day
 from matchmaker.core.weeks import town_today
@@ -55,13 +57,22 @@ def closed_days(*back: int) -> list[DailyRoot]:
     return [root for days in back for root in close_day(on=town_today() - timedelta(days=days))]
 
 
-def rehash(match: Match) -> None:
-    """Forge the whole chain of `match` anew over its events as they are now; needs `unlocked`."""
-    link = ""
-    for event in MatchEvent.objects.filter(match=match).order_by("seq"):
+def change(row: Match | Outcome, seq: int, **values: Any) -> None:
+    """Overwrite columns of one event of the match or outcome."""
+    table, owner = row.events.model._meta.db_table, f"{row._meta.model_name}_id"
+    with unlocked():
+        for column, value in values.items():
+            sql = f"UPDATE {table} SET {column} = %s WHERE {owner} = %s AND seq = %s"  # noqa: S608
+            assert raw(sql, value, row.pk, seq) == 1
+
+
+def rehash(row: Match | Outcome) -> None:
+    """Forge the whole chain of `row` anew over its events as they are now; needs `unlocked`."""
+    hash_of, link = event_hash if isinstance(row, Match) else outcome_event_hash, ""
+    for event in row.events.order_by("seq"):
         event.prev_hash = link
-        link = event_hash(event, match.public_id)
-        sql = "UPDATE matching_matchevent SET prev_hash = %s, hash = %s WHERE id = %s"
+        link = hash_of(event, row.public_id)
+        sql = f"UPDATE {event._meta.db_table} SET prev_hash = %s, hash = %s WHERE id = %s"  # noqa: S608
         raw(sql, event.prev_hash, link, event.pk)
 
 
@@ -81,3 +92,24 @@ def forge_roots() -> None:
         new, _count = root_hash(link, leaves.values_list("match__public_id", "seq", "hash"))
         DailyRoot.objects.filter(pk=root.pk).update(prev_root=link, root=new)
         link = new
+
+
+# --- what verify_events says ---
+
+
+def verify(capsys: Any, *arguments: str) -> tuple[dict[str, Any], Any]:
+    """Return what the command says as JSON, and its exit code."""
+    capsys.readouterr()
+    try:
+        call_command("verify_events", "--json", *arguments)
+    except SystemExit as end:
+        return json.loads(capsys.readouterr().out), end.code
+    return json.loads(capsys.readouterr().out), 0
+
+
+def found(capsys: Any, *arguments: str) -> set[tuple[str, int | None, str]]:
+    """Return {(subject, number, code)} of what the command finds; it must exit accordingly."""
+    said, code = verify(capsys, *arguments)
+    assert code == (1 if said["found"] else 0) and said["violations"] == len(said["found"])
+    assert all(entry["detail"] and "%" not in entry["detail"] for entry in said["found"])
+    return {(entry["subject"], entry["seq"], entry["code"]) for entry in said["found"]}

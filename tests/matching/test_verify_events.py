@@ -1,13 +1,12 @@
 """`manage.py verify_events`: silent about what is true, names every way to falsify the past."""
 
-import json
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from matching.models import DailyRoot, Match, MatchEvent, Terms
-from matching.selectors import chains
+from matching.selectors import chain_rows
 from matching.selectors.chains import ALL_CHECKS, CHECKS, violations
 from matching.selectors.roots import root_violations
 from matching.services import matches as services
@@ -24,27 +23,9 @@ from tests.matching.market import (
     session,
     terms,
 )
-from tests.matching.tampering import approved_match, closed_days, raw, unlocked
+from tests.matching.tampering import approved_match, change, closed_days, found, raw, unlocked, verify
 
 pytestmark = pytest.mark.django_db
-
-
-def verify(capsys, *arguments):
-    """Return what the command says as JSON, and its exit code."""
-    capsys.readouterr()
-    try:
-        call_command("verify_events", "--json", *arguments)
-    except SystemExit as end:
-        return json.loads(capsys.readouterr().out), end.code
-    return json.loads(capsys.readouterr().out), 0
-
-
-def found(capsys, *arguments):
-    """Return {(subject, number, code)} of what the command finds; it must exit accordingly."""
-    said, code = verify(capsys, *arguments)
-    assert code == (1 if said["found"] else 0) and said["violations"] == len(said["found"])
-    assert all(entry["detail"] and "%" not in entry["detail"] for entry in said["found"])
-    return {(entry["subject"], entry["seq"], entry["code"]) for entry in said["found"]}
 
 
 @pytest.fixture
@@ -65,19 +46,11 @@ def event_of(match, seq):
     return MatchEvent.objects.get(match=match, seq=seq)
 
 
-def change(match, seq, **values):
-    """Overwrite columns of one event."""
-    with unlocked():
-        for column, value in values.items():
-            sql = f"UPDATE matching_matchevent SET {column} = %s WHERE match_id = %s AND seq = %s"  # noqa: S608
-            assert raw(sql, value, match.pk, seq) == 1
-
-
 def test_what_is_true_passes(match, capsys):
     said, code = verify(capsys)
     assert (code, said["found"]) == (0, [])
-    counted = {key: said[key] for key in ("matches", "events", "terms", "roots", "leaves", "violations")}
-    assert counted == {"matches": 2, "events": 5, "terms": 2, "roots": 2, "leaves": 2, "violations": 0}
+    counted = {"matches": 2, "outcomes": 0, "events": 5, "terms": 2, "roots": 2, "leaves": 2, "violations": 0}
+    assert {key: said[key] for key in counted} == counted
     last = DailyRoot.objects.first()
     assert said["last_root"] == {"on": str(last.on), "root": last.root} and said["seconds"] >= 0
     call_command("verify_events")
@@ -132,6 +105,11 @@ def test_a_changed_event_is_named(match, name, capsys, column):
     change(match, 3, **{column: CHANGES[column]})
     assert (name, 3, "wrong_hash") in found(capsys)
     assert {subject for subject, _seq, _code in found(capsys)} == {name}, "and nothing else is"
+
+
+def test_nobody_who_could_be_awaited_is_named(match, name, capsys):
+    change(match, 1, awaiting="nobody")
+    assert {(name, 1, "illegal_move"), (name, 2, "illegal_move")} <= found(capsys)
 
 
 def test_swapped_hashes_are_named(match, name, capsys):
@@ -365,11 +343,11 @@ def test_checks_are_had_by_invariant_and_for_some_matches_only(match, name):
 def test_the_walk_reads_blocks(match, monkeypatch, django_assert_num_queries):
     for _ in range(3):
         proposed(make_stall(), make_anchor())
-    whole = [chain.match_id for chain in chains.chains_of(Match.objects.all())]
+    whole = [chain.subject for chain in chain_rows.chains_of(Match.objects.all())]
     with django_assert_num_queries(4):  # keys, events, terms; no more keys
-        assert len(list(chains.chains_of(Match.objects.all(), with_terms=True))) == 5
-    monkeypatch.setattr(chains, "BLOCK", 2)
+        assert len(list(chain_rows.chains_of(Match.objects.all(), with_terms=True))) == 5
+    monkeypatch.setattr(chain_rows, "BLOCK", 2)
     with django_assert_num_queries(7):
-        assert [chain.match_id for chain in chains.chains_of(Match.objects.all())] == whole
+        assert [chain.subject for chain in chain_rows.chains_of(Match.objects.all())] == whole
     with django_assert_num_queries(4):  # leaves that differ, roots, the leaves of two
         assert not list(root_violations())

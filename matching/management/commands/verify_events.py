@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from matching.models import Match
-from matching.selectors.chains import ALL_CHECKS, chains_of
+from matching.models import Match, Outcome
+from matching.selectors.chain_rows import chains_of
+from matching.selectors.chains import ALL_CHECKS
 from matching.selectors.roots import last_root, root_violations
 from matching.selectors.triggers import trigger_violations
 from matching.selectors.violations import Violation, listed
@@ -61,15 +62,16 @@ class Command(BaseCommand):
 
     def _violations(self, kept: list[str], counts: Counter[str]) -> Iterator[Violation]:
         yield from trigger_violations()
-        matches = Match.objects.all()
-        chains = chains_of(matches, with_terms=True)
-        # Silent unless somebody watches.
-        for chain in tqdm(chains, _("Matches"), matches.count(), unit="", disable=None):
-            counts["matches"] += 1
-            counts["events"] += len(chain.events)
-            counts["terms"] += len(chain.versions)
-            for check in ALL_CHECKS:
-                yield from check(chain)
+        for model, name, title in ((Match, "matches", _("Matches")), (Outcome, "outcomes", _("Outcomes"))):
+            rows = model.objects.all()
+            chains = chains_of(rows, with_terms=True)
+            # Silent unless somebody watches.
+            for chain in tqdm(chains, title, rows.count(), unit="", disable=None):
+                counts[name] += 1
+                counts["events"] += len(chain.events)
+                counts["terms"] += len(chain.versions)
+                for check in ALL_CHECKS:
+                    yield from check(chain)
 
         def count(leaves: int) -> None:
             counts["roots"] += 1
@@ -80,7 +82,7 @@ class Command(BaseCommand):
     @staticmethod
     def _summary(counts: Counter[str], seconds: float) -> dict[str, Any]:
         root = last_root()
-        names = ("matches", "events", "terms", "roots", "leaves", "violations")
+        names = ("matches", "outcomes", "events", "terms", "roots", "leaves", "violations")
         return {name: counts[name] for name in names} | {
             "seconds": round(seconds, 3),
             "last_root": {"on": root.on.isoformat(), "root": root.root} if root else None,
@@ -89,8 +91,8 @@ class Command(BaseCommand):
 
 def _told(summary: dict[str, Any]) -> str:
     text = _(
-        "%(matches)s matches, %(events)s events, %(terms)s terms, %(roots)s roots, %(leaves)s leaves "
-        "in %(seconds)s s: %(violations)s violations"
+        "%(matches)s matches, %(outcomes)s outcomes, %(events)s events, %(terms)s terms, %(roots)s roots, "
+        "%(leaves)s leaves in %(seconds)s s: %(violations)s violations"
     )
     lines = [text % summary]
     if summary["last_root"]:

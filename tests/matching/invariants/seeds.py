@@ -21,6 +21,8 @@ from matching.models import (
     EngineRun,
     Match,
     MatchEvent,
+    Outcome,
+    OutcomeEvent,
     Reaction,
     RecommendationList,
     Session,
@@ -197,6 +199,17 @@ def _(town, patch):
     event_of(town, "rejected", "reject").update(reason_code="reject_terms_unfair")
 
 
+@seeds(5, "figures_moved")
+def _(town, patch):
+    drop_triggers()
+    OutcomeEvent.objects.filter(action="confirm").update(figures={})
+
+
+@seeds(5, "figures_exchanged")
+def _(town, patch):
+    Outcome.objects.update(gmv_cents=F("gmv_cents") + 1)
+
+
 @seeds(5, "trigger_missing")
 def _(town, patch):
     drop_triggers()
@@ -364,9 +377,7 @@ def _(town, patch):
 
 @seeds(16, What.MIGRATION_MISSING)
 def _(town, patch):
-    MigrationRecorder(connection).migration_qs.filter(
-        app="matching", name="0006_town_staff_may_more"
-    ).delete()
+    MigrationRecorder(connection).migration_qs.filter(app="matching").latest("name").delete()
 
 
 @seeds(16, What.CONSTRAINT_MISSING)

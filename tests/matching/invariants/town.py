@@ -14,8 +14,9 @@ from accounts.services.people import block_user
 from jobs.models import IdempotencyKey, Job
 from matching.models import Match
 from matching.services import matches as moves
-from matching.services import recommendations
+from matching.services import outcomes, recommendations
 from notifications.models import Notice
+from tests.matching.held import BETTER, FIGURES
 from tests.matching.market import (
     agreed,
     make_anchor,
@@ -63,8 +64,10 @@ def _past(stalls: list[Stall], anchors: list[Anchor], staff: User) -> dict[str, 
         failed = approved(stalls[1], anchors[1], staff)
         expired = proposed(stalls[2], anchors[2])
     moves.keep_deadlines()
+    moves.complete_match(actor=staff, match=completed)
+    tell(completed, stalls[0], anchors[0])
     return {
-        "completed": moves.complete_match(actor=staff, match=completed),
+        "completed": completed,
         "failed": moves.fail_match(actor=staff, match=failed, reason_code="fail_other"),
         "expired": Match.objects.get(pk=expired.pk),
     }
@@ -95,6 +98,16 @@ def _present(stalls: list[Stall], anchors: list[Anchor], staff: User) -> dict[st
 
 def approved(stall: Stall, anchor: Anchor, staff: User) -> Match:
     return moves.approve_match(actor=staff, match=agreed(stall, anchor))
+
+
+def tell(match: Match, stall: Stall, anchor: Anchor) -> None:
+    """Let the sides of a match of one session say what it brought, until they agree."""
+    booking = match.bookings.get()
+    seller, host = member_of(stall), member_of(anchor)
+    outcomes.record_outcome(actor=host, booking=booking, figures=FIGURES)
+    outcomes.dispute_outcome(actor=seller, booking=booking, reason_code="dispute_sales")
+    outcomes.correct_outcome(actor=host, booking=booking, figures=BETTER)
+    outcomes.confirm_outcome(actor=seller, booking=booking)
 
 
 def make_blocked() -> User:
