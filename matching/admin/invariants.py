@@ -89,7 +89,7 @@ class InvariantCheckAdmin(ReadOnlyAdmin):
             "is_dead": job.state == JobState.DEAD,
             "percent": round(100 * job.progress),
         }
-        response = TemplateResponse(request, "admin/matching/invariantcheck/progress.html", context)
+        response = TemplateResponse(request, "admin/job_progress.html", context)
         if not is_over:
             response["Refresh"] = "1"
         return response

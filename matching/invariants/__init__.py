@@ -1,6 +1,7 @@
 """Detectors of what must never go wrong, each recounting from the raw rows (layer: invariants; reads only).
 
 They share no code with the guards that keep the invariants: a guard that is wrong must not judge itself.
+Those of 3, 4, 5 and 7 are the checks of `verify_events` (`matching.selectors.chains`), which find the same.
 To add one: a function `find_…(finding)` that fills a Finding, its words in `words.What`, a line here, a line
 in docs/invariants.md and a seeded violation in tests/matching/invariants/seeds.py.
 """
