@@ -377,7 +377,7 @@ def _(town, patch):
 
 @seeds(16, What.MIGRATION_MISSING)
 def _(town, patch):
-    MigrationRecorder(connection).migration_qs.filter(app="matching").latest("name").delete()
+    MigrationRecorder(connection).migration_qs.filter(app="matching", name="0002_town_staff").delete()
 
 
 @seeds(16, What.CONSTRAINT_MISSING)
