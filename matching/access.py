@@ -17,6 +17,11 @@ VIEW = "matching.view_match"
 SETTLE = "matching.change_outcome"
 
 
+def may_propose_to_both(user: User) -> bool:
+    """Tell whether the user proposes matches as town staff."""
+    return user.is_active and user.is_staff and user.has_perm(PROPOSE)
+
+
 @dataclass(frozen=True)
 class Standing:
     """The parties that one user acts for, and whether they decide and see as town staff."""
@@ -35,7 +40,7 @@ class Standing:
             merchant_ids=frozenset(merchant for merchant, _anchor in pairs if merchant),
             anchor_ids=frozenset(anchor for _merchant, anchor in pairs if anchor),
             is_decider=decides,
-            is_viewer=decides or (user.is_staff and user.has_perm(VIEW)),
+            is_viewer=decides or may_propose_to_both(user) or (user.is_staff and user.has_perm(VIEW)),
         )
 
     def is_of(self, side: str, *, stall: Stall, anchor: Anchor) -> bool:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.acting import asker
 from accounts.models import Anchor, Stall, User
 from jobs.idempotency import Idempotent
-from matching.access import Standing, matches_of, roles_for
+from matching.access import Standing, matches_of, may_propose_to_both, roles_for
 from matching.api.base import MatchingView, checked_body, checked_query
 from matching.api.render import match_detail, match_summary
 from matching.api.serializers import (
@@ -28,7 +28,7 @@ from matching.api.serializers import (
     ReasonedInput,
     draft_of,
 )
-from matching.choices import Side
+from matching.choices import Role, Side
 from matching.models import Match
 from matching.services.matches import (
     accept_match,
@@ -39,6 +39,7 @@ from matching.services.matches import (
     decline_match,
     fail_match,
     propose_match,
+    propose_to_both,
     reject_match,
     withdraw_match,
 )
@@ -66,17 +67,18 @@ class Matches(Idempotent, MatchingView, GenericAPIView[Match]):
 
     @extend_schema(request=ProposalInput, responses={201: MatchDetailShape})
     def post(self, request: Request) -> Response:
-        """Propose a match; one that crosses a proposal of the other side accepts or counters it."""
+        """Propose a match; one that crosses a proposal of the other side accepts or counters it.
+
+        Town staff who belong to neither side propose to both, and both then have to accept.
+        """
         values = checked_body(request, ProposalInput)
-        side, stall, anchor = _pair_of(asker(request), values)
-        match = propose_match(
-            actor=asker(request),
-            side=side,
-            stall=stall,
-            anchor=anchor,
-            terms=draft_of(values["terms"]),
-            note=values["note"],
-        )
+        role, stall, anchor = _pair_of(asker(request), values)
+        terms, note = draft_of(values["terms"]), values["note"]
+        given: dict[str, Any] = {"stall": stall, "anchor": anchor, "terms": terms, "note": note}
+        if role == Role.STAFF:
+            match = propose_to_both(actor=asker(request), **given)
+        else:
+            match = propose_match(actor=asker(request), side=role, **given)
         response = _shown(asker(request), match.public_id, status=201)
         response["Location"] = reverse("match", args=[match.public_id])
         return response
@@ -285,7 +287,7 @@ def _shown(user: User, match_id: UUID, *, status: int = 200) -> Response:
 
 
 def _pair_of(user: User, values: dict[str, Any]) -> tuple[str, Stall, Anchor]:
-    """Return who proposes (the side) and the pair; NotFound for ids that name nobody."""
+    """Return as whom the user proposes, and the pair; NotFound for ids that name nobody."""
     if "suggestion" in values:
         ref = read_suggestion_id(values["suggestion"])
         stall_id, anchor_id, side = ref.stall_id, ref.anchor_id, str(ref.side)
@@ -301,6 +303,8 @@ def _pair_of(user: User, values: dict[str, Any]) -> tuple[str, Stall, Anchor]:
 def _side_of(user: User, stall: Stall, anchor: Anchor) -> str:
     standing = Standing.of(user)
     sides = [side for side in Side.values if standing.is_of(side, stall=stall, anchor=anchor)]
+    if not sides and may_propose_to_both(user):
+        return Role.STAFF
     if not sides:
         raise NotFound(code="no_such_party")
     if len(sides) > 1:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Stall, User
 from accounts.selectors import reference
-from matching.access import PROPOSE, require_member
+from matching.access import may_propose_to_both, require_member
 from matching.choices import Role
 from matching.selectors.norms import Norm, norms_of_stall
 from matching.services.matches.guards import OWN_MATCH, require_acceptable, require_fit
@@ -58,7 +58,7 @@ def preview_terms(
 
 def _require_role(actor: User, role: str, stall: Stall, anchor: Anchor | None) -> None:
     if role == Role.STAFF:
-        if not (actor.is_active and actor.is_staff and actor.has_perm(PROPOSE)):
+        if not may_propose_to_both(actor):
             raise NotFound(code="no_such_party")
         return
     party = stall if role == Role.STALL else anchor

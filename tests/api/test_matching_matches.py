@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.choices import Scope
@@ -86,8 +87,8 @@ def test_a_suggestion_of_somebody_else_is_not_there(api, other_merchant_user, st
     assert not Match.objects.exists()
 
 
-def test_nobody_proposes_for_strangers(api, other_merchant_user, staff_user, stall, anchor):
-    for user in (other_merchant_user, staff_user):
+def test_nobody_proposes_for_strangers(api, other_merchant_user, stall, anchor):
+    for user in (other_merchant_user, UserFactory.create(is_staff=True)):
         assert api(user).post(URL, body_for(stall, anchor)).status_code == 404
     assert api(None).post(URL, body_for(stall, anchor)).status_code == 401
     assert not Match.objects.exists()
@@ -386,3 +387,20 @@ def test_machine_tokens_need_the_scope(api, anchor_user, match, scopes, reads, w
     client = api(None, HTTP_AUTHORIZATION=f"Bearer {token}")
     assert client.get(url_of(match)).status_code == reads
     assert client.post(url_of(match, "accept/")).status_code == writes
+
+
+def test_staff_who_belong_to_neither_side_propose_to_both(
+    api, staff_user, other_merchant_user, stall, anchor
+):
+    answer = api(staff_user).post(URL, body_for(stall, anchor))
+    data = answer.json()
+    assert answer.status_code == 201, answer.data
+    assert (data["awaiting"], data["proposed_by"], data["origin"]) == ("both", "staff", "force")
+    assert data["allowed_actions"] == [], "staff answer for nobody"
+    assert api(other_merchant_user).post(URL, body_for(stall, anchor)).status_code == 404
+
+
+def test_staff_without_that_permission_propose_nothing(api, staff_user, stall, anchor):
+    staff_user.user_permissions.remove(Permission.objects.get(codename="propose_match"))
+    assert api(staff_user).post(URL, body_for(stall, anchor)).status_code == 404
+    assert not Match.objects.exists()

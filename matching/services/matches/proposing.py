@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Stall, User
-from matching.access import PROPOSE, Standing, require_side
+from matching.access import Standing, may_propose_to_both, require_side
 from matching.choices import MatchStatus, Origin, Role, Side
 from matching.models import Match
 from matching.moves import awaited_roles, state_after
@@ -82,7 +82,7 @@ def propose_to_both(
     Raises NotAllowed (own_match for a member of either side), InvalidInput for the terms, Conflict
     (already_open, not_eligible): nobody's consent and no rule is skipped.
     """
-    if not (actor.is_active and actor.is_staff and actor.has_perm(PROPOSE)):
+    if not may_propose_to_both(actor):
         raise NotAllowed()
     standing = Standing.of(actor)
     if standing.is_member_of(stall) or standing.is_member_of(anchor):
