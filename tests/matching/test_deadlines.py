@@ -6,11 +6,13 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from matching.models import Match, MatchEvent, WeekLoad
-from matching.policy import ANSWER_WITHIN, ESCALATED_AFTER
+from matching.models import Exclusivity, Match, MatchEvent, PairRule, Reaction, WeekLoad
+from matching.policy import ANSWER_WITHIN, ESCALATED_AFTER, HIDDEN_AFTER_DECLINE
+from matching.rules import check_pair
 from matching.services.matches import (
     accept_match,
     approve_match,
+    decline_match,
     escalate_match,
     expire_match,
     keep_deadlines,
@@ -21,6 +23,7 @@ from matching.tasks import keep_deadlines as keep_deadlines_task
 from matchmaker.celery import app
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict
+from matchmaker.core.weeks import TOWN_ZONE
 from tests.matching.market import agreed, make_anchor, make_staff, make_stall, member_of, proposed, session
 
 pytestmark = pytest.mark.django_db
@@ -145,3 +148,36 @@ def test_the_town_has_one_clock_whatever_the_process_believes():
         wrong, right = timezone.now(), clock.now()
     assert timedelta(hours=4) < wrong - right < timedelta(hours=6)
     assert right.utcoffset() == timedelta(0)
+
+
+@pytest.mark.usefixtures("clock_of_the_database")
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_what_is_in_force_is_so_by_the_databases_clock(hours):
+    """Half an hour before and after its end, whatever the process believes."""
+    now, half = clock.now(), timedelta(minutes=30)
+    pairs = [(make_stall(), make_anchor()) for _ in range(6)]
+    ends = [end for end in (now - half, now + half) for _ in range(3)]
+    for number, ((stall, anchor), end) in enumerate(zip(pairs, ends, strict=True)):
+        pair = {"stall": stall, "anchor": anchor}
+        if number % 3 == 0:
+            Reaction.objects.create(side="stall", kind="pass", until=end, **pair)
+        elif number % 3 == 1:
+            PairRule.objects.create(kind="forbid", until=end, **pair)
+        else:
+            declined = decline_match(actor=member_of(anchor), match=proposed(stall, anchor))
+            Match.objects.filter(pk=declined.pk).update(ended_at=end - HIDDEN_AFTER_DECLINE)
+    with time_machine.travel(timezone.now() + timedelta(hours=hours)):
+        found = [check_pair(stall, anchor) for stall, anchor in pairs]
+    assert found == [[], [], [], ["passed"], ["forbidden"], ["declined"]]
+
+
+@pytest.mark.usefixtures("clock_of_the_database")
+def test_a_promise_holds_on_the_databases_day():
+    today, day = clock.now().astimezone(TOWN_ZONE).date(), timedelta(days=1)
+    anchor, other = make_anchor(), make_stall()
+    terms = [(today - 2 * day, today - day), (today + day, today + 2 * day), (today, today)]
+    for starts_on, ends_on in terms:
+        assert check_pair(other, anchor) == []
+        Exclusivity.objects.create(stall=make_stall(), anchor=anchor, starts_on=starts_on, ends_on=ends_on)
+    with time_machine.travel(timezone.now() + timedelta(days=3)):
+        assert check_pair(other, anchor) == ["exclusive_elsewhere"]
