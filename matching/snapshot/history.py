@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from django.db.models import Avg, Count, F, Q, QuerySet, Sum
-from django.utils import timezone
 from numpy.typing import NDArray
 
 from matching.choices import MatchStatus, ReactionKind
 from matching.models import Match, Reaction, WeekLoad
+from matchmaker.core import clock
 from matchmaker.core.weeks import coming_weeks
 
 Counts = dict[int, int]
@@ -82,7 +82,7 @@ def parties_active_since(moment: datetime) -> dict[str, set[int]]:
 
 def loads(side: str, ids: Sequence[int] | None = None) -> Counts:
     """Return how many bookings of the coming four weeks each of these parties (all when None) carries."""
-    rows = WeekLoad.objects.filter(side=side, week_on__in=coming_weeks(timezone.now()), used__gt=0)
+    rows = WeekLoad.objects.filter(side=side, week_on__in=coming_weeks(clock.now()), used__gt=0)
     if ids is not None:
         rows = rows.filter(party_id__in=ids)
     return dict(rows.values_list("party_id").annotate(Sum("used")))

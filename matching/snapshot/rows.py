@@ -22,7 +22,8 @@ from accounts.choices import (
 from accounts.models import Anchor, Category, Language, Membership, Region, Stall, Style
 from matching.engine import types as engine
 from matching.snapshot.history import PartyHistory
-from matchmaker.core.weeks import HORIZON_WEEKS, HOURS_A_WEEK, town_today
+from matchmaker.core import clock
+from matchmaker.core.weeks import HORIZON_WEEKS, HOURS_A_WEEK
 
 LOG_EDGES = np.log(np.asarray(PRICE_EDGES_CENTS, dtype=np.float64))
 EDGES = np.asarray(PRICE_EDGES_CENTS, dtype=np.float64)
@@ -94,13 +95,13 @@ def read_stalls(
 ) -> engine.Parties:
     """Return these stalls (all when None) as the engine sees them today."""
     rows = stall_rows(ids)
-    today = town_today()
+    today = clock.today()
     return engine.Parties.build(
         engine.Side.STALL,
         vocabulary,
         [row["id"] for row in rows],
         text=[f"{row['name']} {row['description']}" for row in rows],
-        **_shared_columns(rows, vocabulary, past),
+        **_shared_columns(rows, vocabulary, past, today),
         platforms=_flags(rows, "platforms", vocabulary.platforms),
         region=np.full(len(rows), _position(vocabulary.regions, settings.TOWN_REGION)),
         price_share=_band_shares(_numbers(rows, "price_min_cents"), _numbers(rows, "price_max_cents")),
@@ -124,7 +125,7 @@ def read_anchors(
 ) -> engine.Parties:
     """Return these anchors (all when None) as the engine sees them today."""
     rows = anchor_rows(ids)
-    today = town_today()
+    today = clock.today()
     shares = _share_rows([row["price_shares"] for row in rows], PRICE_BINS)
     low, high = _support(shares)
     return engine.Parties.build(
@@ -132,7 +133,7 @@ def read_anchors(
         vocabulary,
         [row["id"] for row in rows],
         text=[f"{row['display_name']} {row['bio']}" for row in rows],
-        **_shared_columns(rows, vocabulary, past),
+        **_shared_columns(rows, vocabulary, past, today),
         platforms=_multi_hot(
             [[p["platform"] for p in row["platforms"]] for row in rows], vocabulary.platforms
         ),
@@ -157,9 +158,11 @@ def read_anchors(
     )
 
 
-def _shared_columns(rows: Rows, vocabulary: engine.Vocabulary, past: PartyHistory) -> dict[str, Any]:
+def _shared_columns(
+    rows: Rows, vocabulary: engine.Vocabulary, past: PartyHistory, today: date
+) -> dict[str, Any]:
     ids = np.asarray([row["id"] for row in rows], dtype=np.int64)
-    today, hours = town_today(), _hours(rows)
+    hours = _hours(rows)
     return {
         "categories": _flags(rows, "categories", vocabulary.categories),
         "styles": _flags(rows, "styles", vocabulary.styles),

@@ -4,16 +4,23 @@ Web processes and workers run on several machines, and a clock that is an hour w
 expire early or an acceptance come late. What decides a deadline asks here; what only dates a row need not.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Now
 
+from matchmaker.core.weeks import TOWN_ZONE
+
 
 def now() -> datetime:
     """Return the present moment by the database's clock; one query."""
     return _read()
+
+
+def today() -> date:
+    """Return the date of the town by the database's clock; one query."""
+    return now().astimezone(TOWN_ZONE).date()
 
 
 def sql_now() -> Any:

@@ -1,6 +1,6 @@
 """What happens by itself: expiry and escalation, by the database's clock and no other."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -181,3 +181,14 @@ def test_a_promise_holds_on_the_databases_day():
         Exclusivity.objects.create(stall=make_stall(), anchor=anchor, starts_on=starts_on, ends_on=ends_on)
     with time_machine.travel(timezone.now() + timedelta(days=3)):
         assert check_pair(other, anchor) == ["exclusive_elsewhere"]
+
+
+@pytest.mark.usefixtures("clock_of_the_database")
+def test_verification_and_age_are_judged_on_the_databases_day():
+    today, day = clock.today(), timedelta(days=1)
+    born = date(today.year - 18, today.month, min(today.day, 28))  # 29 February is no day of every year
+    lapses, comes_of_age = make_anchor(verified_until=today), make_anchor(birth_date=born)
+    with time_machine.travel(timezone.now() + 2 * day):
+        assert check_pair(make_stall(), lapses) == []
+    with time_machine.travel(timezone.now() - 2 * day):
+        assert check_pair(make_stall(), comes_of_age) == []
