@@ -95,7 +95,8 @@ def _teller(notices: Sequence[Fact], lines: Mapping[tuple[str, str], Words]) -> 
         body = str(words.body) % values
         code = notice.facts.get("reason_code")
         if code:
-            body = f"{body} {_('Reason: %(reason)s.') % {'reason': reasons.get(code, code)}}"
+            reason = _("Reason: %(reason)s.") % {"reason": reasons.get(code, code)}
+            body = f"{body} {reason}"
         return Told(str(words.title) % values, body)
 
     return tell

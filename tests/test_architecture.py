@@ -171,3 +171,14 @@ def test_no_star_imports_and_no_pickle() -> None:
             if isinstance(node, ast.ImportFrom):
                 assert not any(alias.name == "*" for alias in node.names), name
         assert "pickle" not in {i.split(".")[0] for i, _ in imports_of(path)}, name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_text_to_translate_hides_in_an_f_string(name: str) -> None:
+    """The extraction of texts reads no calls inside them: such a text would stay English for ever."""
+    for node in ast.walk(tree_of(MODULES[name])):
+        if isinstance(node, ast.JoinedStr):
+            called = {
+                c.func.id for c in ast.walk(node) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)
+            }
+            assert not called & {"_", "gettext", "gettext_lazy", "ngettext", "pgettext"}, node.lineno

@@ -58,9 +58,10 @@ def _identity(party: Merchant | Anchor) -> list[str]:
     if isinstance(party, Merchant):
         ends = party.licence_expires_on
         licence = date_format(ends, "Y-m-d") if ends else _("no end date")
-        return [party.credit_code, f"{_('licence expires on')} {licence}"]
+        return [party.credit_code, " ".join([_("licence expires on"), licence])]
     last4 = f"**** {party.id_last4}" if party.id_last4 else "–"
-    return [party.real_name or "–", f"{_('ID number')} {last4}", date_format(party.birth_date, "Y-m-d")]
+    number = " ".join([_("ID number"), last4])
+    return [party.real_name or "–", number, date_format(party.birth_date, "Y-m-d")]
 
 
 class VerificationFilter(admin.SimpleListFilter):

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import CooperationMode, SessionMode
@@ -83,7 +84,7 @@ class Terms(models.Model):
     canonical = models.TextField(editable=False)
     digest = models.CharField(max_length=64, editable=False)
     proposed_by = models.CharField(_("proposed by"), max_length=8)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("terms")

@@ -206,6 +206,7 @@ def _write_terms(rows: Sequence[Match], matches: Sequence[PastMatch]) -> None:
             canonical=past.terms.canonical(),
             digest=past.terms.digest(),
             proposed_by=row.proposed_by,
+            created_at=past.moves[0].at,
         )
         for row, past in zip(rows, matches, strict=True)
     ]

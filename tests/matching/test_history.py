@@ -62,7 +62,7 @@ def test_a_completed_match_has_its_chain_booking_and_outcome(
     assert match.created_at < match.agreed_at < match.updated_at
     assert list(match.events.values_list("action", flat=True)) == ["propose", "accept", "approve", "complete"]
     assert match.events.first().prev_hash == ""
-    assert match.terms.number == 1
+    assert (match.terms.number, match.terms.created_at) == (1, match.created_at)
     outcome = match.bookings.get().outcome
     assert (outcome.gmv_cents, outcome.status, outcome.recorded_as) == (100_000, "settled", "staff")
     event = outcome.events.get()
