@@ -15,6 +15,8 @@ from matchmaker.core.errors import DomainError
 
 Call = Callable[[], Any]
 MOST_HANDS = 64
+# A long run may share its cores for a while.
+PATIENCE_SECONDS = 600
 
 
 class Arena:
@@ -28,7 +30,7 @@ class Arena:
         barrier = threading.Barrier(len(calls))
 
         def run(call: Call) -> str:
-            barrier.wait(60)
+            barrier.wait(PATIENCE_SECONDS)
             try:
                 call()
             except DomainError as error:

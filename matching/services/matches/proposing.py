@@ -36,6 +36,8 @@ from matching.terms import TermsDraft, check_terms
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
 
+_ANSWERED_MEANWHILE = frozenset({"wrong_state", "not_awaited"})
+
 
 def propose_match(
     *, actor: User, side: str, stall: Stall, anchor: Anchor, terms: TermsDraft, note: str = ""
@@ -178,9 +180,15 @@ def _cross(match: Match, *, actor: User, side: str, terms: TermsDraft, note: str
     """Answer an open match that waits for `side`; else tell which match is open."""
     if match.status != MatchStatus.PROPOSED or Role(side) not in awaited_roles(match.awaiting):
         raise _already_open(match)
-    if match.terms and match.terms.digest == terms.digest():
-        return accept_match(actor=actor, match=match, note=note)
-    return counter_match(actor=actor, match=match, terms=terms, note=note)
+    try:
+        if match.terms and match.terms.digest == terms.digest():
+            return accept_match(actor=actor, match=match, note=note)
+        return counter_match(actor=actor, match=match, terms=terms, note=note)
+    except Conflict as refused:
+        if refused.code not in _ANSWERED_MEANWHILE:
+            raise
+        # Somebody of this side answered first: who proposes is told of the match, not of a move of theirs.
+        raise _already_open(fresh(match)) from None
 
 
 def _already_open(match: Match) -> Conflict:
