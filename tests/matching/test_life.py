@@ -6,6 +6,7 @@
 import os
 import random
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -108,12 +109,12 @@ class Life(RuleBasedStateMachine):
         """One step of any kind; the seed decides, so that a life can be lived again."""
         rng = random.Random(seed)  # noqa: S311 (a seeded life, no secret)
         chance, wanted = rng.random(), terms_of(rng)
-        if chance < 0.72:
+        if chance < 0.6:
             self.attempt_legal(rng, [step for step in self.steps(wanted) if self.town.allows(step)])
-        elif chance < 0.82:
+        elif chance < 0.7:
             self.attempt(rng.choice(list(self.steps(wanted))))
-        elif chance < 0.93:
-            self.wait(rng.choice((1, 25, 73, 24 * 8)))
+        elif chance < 0.88:
+            self.wait(rng)
         else:
             self.keep_deadlines()
 
@@ -127,9 +128,17 @@ class Life(RuleBasedStateMachine):
             weights = [WEIGHTS.get(kind[0], 1) / (1 + self.taken[kind]) for kind in kinds]
             self.attempt(rng.choice(by_kind[rng.choices(kinds, weights)[0]]))
 
-    def wait(self, hours):
-        if (timezone.now() - self.begun).days < MOST_DAYS:
-            self.clock.shift(hours * 3600)
+    def wait(self, rng):
+        """Let time pass: often until a session begins or ends, for then there is something to do."""
+        held = [match for match in self.town.matches if match.status in ("agreed", "approved")]
+        moments = [moment for match in held for moment in (match.first, match.last)]
+        to_come = [moment for moment in moments if moment > timezone.now()]
+        hours = rng.choice((1, 25, 73, 24 * 8))
+        until = timezone.now() + timedelta(hours=hours)
+        if to_come and rng.random() < 0.7:
+            until = rng.choice(to_come)
+        if (until - self.begun).days < MOST_DAYS:
+            self.clock.move_to(until)
             self.town.now = timezone.now()
 
     def keep_deadlines(self):
