@@ -39,7 +39,10 @@ ON_A_MATCH = ("counter", "accept", "decline", "withdraw", "approve", "reject", "
 # (day, hour) of each session: the same hour, one that overlaps it, others of the week, and of two weeks.
 PLANS = (((0, 20),), ((0, 21),), ((1, 20),), ((2, 20), (3, 20)), ((4, 20), (5, 20)), ((1, 20), (8, 20)))
 # What leads on is tried more often than what ends a match, or few would get far.
-WEIGHTS = {"accept": 4, "approve": 4, "complete": 6, "fail": 6, "cancel": 2, "decline": 0.5, "withdraw": 0.5}
+WEIGHTS = {
+    "propose": 0.4, "counter": 0.4, "accept": 6, "approve": 5, "complete": 20, "fail": 8, "cancel": 0.4,
+    "reject": 0.4, "decline": 0.3, "withdraw": 0.3,
+}  # fmt: skip
 REASONS = {"reject": "reject_other", "cancel": "cancel_other", "fail": "fail_other"}
 ROLES = ("stall", "anchor", "staff")
 # The moves that the design knows: (action, by, from).
@@ -109,11 +112,11 @@ class Life(RuleBasedStateMachine):
         """One step of any kind; the seed decides, so that a life can be lived again."""
         rng = random.Random(seed)  # noqa: S311 (a seeded life, no secret)
         chance, wanted = rng.random(), terms_of(rng)
-        if chance < 0.6:
+        if chance < 0.55:
             self.attempt_legal(rng, [step for step in self.steps(wanted) if self.town.allows(step)])
-        elif chance < 0.7:
+        elif chance < 0.62:
             self.attempt(rng.choice(list(self.steps(wanted))))
-        elif chance < 0.88:
+        elif chance < 0.82:
             self.wait(rng)
         else:
             self.keep_deadlines()
@@ -125,13 +128,13 @@ class Life(RuleBasedStateMachine):
             by_kind.setdefault(step.kind, []).append(step)
         if by_kind:
             kinds = sorted(by_kind)
-            weights = [WEIGHTS.get(kind[0], 1) / (1 + self.taken[kind]) for kind in kinds]
+            weights = [WEIGHTS[kind[0]] / (1 + self.taken[kind]) for kind in kinds]
             self.attempt(rng.choice(by_kind[rng.choices(kinds, weights)[0]]))
 
     def wait(self, rng):
         """Let time pass: often until a session begins or ends, for then there is something to do."""
         held = [match for match in self.town.matches if match.status in ("agreed", "approved")]
-        moments = [moment for match in held for moment in (match.first, match.last)]
+        moments = [moment for match in held for moment in (match.first, match.last, match.last)]
         to_come = [moment for moment in moments if moment > timezone.now()]
         hours = rng.choice((1, 25, 73, 24 * 8))
         until = timezone.now() + timedelta(hours=hours)
