@@ -14,6 +14,8 @@ MAY = {
     "matching": [
         "propose_match", "add_outcome", "change_outcome", "view_outcomeevent", "view_block", "view_dailyroot",
         "view_invariantcheck",
+        # To take back what should not have been written, when somebody asks them to.
+        "delete_note",
     ],
     "notifications": ["view_notice"],
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """What somebody wrote beside an event can be taken back; the event and its chain stay as they were."""
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 
+from accounts.choices import TOWN_STAFF
 from matching.models import Match, MatchEvent, Note
 from matching.selectors.chains import ALL_CHECKS, violations
 from matching.services.matches import propose_match
@@ -51,6 +52,12 @@ def test_erasing_twice_keeps_the_first_time(author, note):
 
 def test_staff_who_may_erase_for_others(note):
     assert erase_note(actor=eraser(), note=note).text == ""
+
+
+def test_the_towns_employees_may(note):
+    employee = make_user(is_staff=True)
+    employee.groups.add(Group.objects.get(name=TOWN_STAFF))
+    assert erase_note(actor=employee, note=note).text == ""
 
 
 def test_nobody_else_erases(author, note):
