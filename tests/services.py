@@ -241,4 +241,20 @@ def worker_processes(
             return b" ready." in path.read_bytes()
 
         wait_until(is_ready, 60)
-        yield process
+        try:
+            yield process
+        except BaseException:
+            sys.stderr.write(f"--- the worker's log ---\n{path.read_text(errors='replace')[-8000:]}\n")
+            raise
+
+
+def wait_for_jobs(seconds: float = 60.0) -> None:
+    """Return when every job is done; fail with those that are not."""
+    from jobs.models import Job, JobState
+
+    open_jobs = Job.objects.exclude(state=JobState.DONE)
+    try:
+        wait_until(lambda: not open_jobs.exists(), seconds)
+    except TimeoutError as error:
+        fields = ("pk", "kind", "state", "attempts", "not_before", "lease_until", "error")
+        raise TimeoutError(f"jobs not done: {list(open_jobs.values(*fields))}") from error

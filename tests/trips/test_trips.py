@@ -17,7 +17,7 @@ from matching.services import recommendations
 from matching.services.matches import approve_match
 from tests.factories import AnchorFactory, StallFactory, UserFactory, credit_code, next_year
 from tests.matching.market import monday
-from tests.services import wait_until, worker_processes
+from tests.services import wait_for_jobs, wait_until, worker_processes
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.serial]
 
@@ -63,14 +63,16 @@ def test_a_stall_registers_and_the_worker_fills_both_sides_lists(
     anchors = AnchorFactory.create_batch(3, legal_basis="contract")
     recommendations.rematch_everybody()
     client = api(UserFactory.create())
-    with worker_processes(beat=False):
+    with worker_processes():
         stall_id = register(client, zone)
         stall = Stall.objects.get(public_id=stall_id)
-        wait_until(lambda: RecommendationList.objects.filter(side="stall", subject_id=stall.pk).exists())
-        wait_until(lambda: not Job.objects.exclude(state=JobState.DONE).exists())
+        wait_until(
+            lambda: RecommendationList.objects.filter(side="stall", subject_id=stall.pk).exists(), seconds=60
+        )
+        wait_for_jobs()
         assert holders_of(stall) == set(), "nobody is shown an unverified stall"
         verify_merchant(actor=staff_user, merchant=stall.merchant)
-        wait_until(lambda: holders_of(stall) == {anchor.pk for anchor in anchors}, seconds=30)
+        wait_until(lambda: holders_of(stall) == {anchor.pk for anchor in anchors}, seconds=60)
     page = client.get(f"/api/v1/stalls/{stall_id}/suggestions/").json()
     assert page["source"] == "stored"
     assert {item["partner"]["id"] for item in page["results"]} == {str(a.public_id) for a in anchors}
@@ -97,7 +99,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(api: Api, zone: str) -> Non
     job = Job.objects.get(kind="matching.refresh_party")
     assert job.state == JobState.RUNNING, "the killed worker could not give it back"
     with worker_processes():
-        wait_until(lambda: not Job.objects.exclude(state=JobState.DONE).exists(), seconds=45)
+        wait_for_jobs()
     job.refresh_from_db()
     assert job.attempts == 2
     assert RecommendationList.objects.filter(side="stall", subject_id=stall.pk).count() == 1
