@@ -202,6 +202,59 @@ class Config:
         source="standard error of a mean feature below .003",
     )
 
+    stall_pool: int = _setting(
+        200,
+        "best candidates of a stall among which the market decides",
+        unit="partners",
+        low=50,
+        high=5_000,
+        source="prior of the design",
+    )
+    anchor_pool: int = _setting(
+        60,
+        "best candidates of an anchor among which the market decides",
+        unit="partners",
+        low=50,
+        high=5_000,
+        source="20 in the design; a list of 50 needs as many and some to choose from",
+    )
+    diversity: float = _setting(
+        0.1,
+        "what the likest partner above takes from a value, per similarity",
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source=_ASSUMED,
+    )
+    diverse_ranks: int = _setting(
+        20, "first places that variety spreads: one page", unit="places", low=0, high=500, source=_ASSUMED
+    )
+    newcomer_every: int = _setting(
+        10,
+        "the last of so many places is a newcomer's; 0 for none",
+        unit="places",
+        low=0,
+        high=500,
+        source="measured: 10 % newcomer exposure at +0.8 % NDCG",
+    )
+    newcomer_exposures: int = _setting(
+        20, "shown less often than this is new", unit="impressions", low=0, high=100_000, source=_PRIOR
+    )
+    newcomer_pool: int = _setting(
+        8, "newcomers among whom a place is drawn", unit="partners", low=1, high=100, source=_ASSUMED
+    )
+    newcomer_draws: int = _setting(
+        16, "draws that make the chances of each", unit="draws", low=1, high=10_000, source=_ASSUMED
+    )
+    newcomer_worth: float = _setting(
+        4.0,
+        "impressions that a prediction about a newcomer is worth",
+        unit="impressions",
+        low=0.1,
+        high=10_000.0,
+        source=_ASSUMED,
+    )
+
     def validate(self) -> Config:
         """This configuration; EngineError names the first field out of its range."""
         for spec in fields(self):

@@ -78,13 +78,19 @@ def mutual_of(logits: FloatArray) -> FloatArray:
     return np.asarray(probabilities[0] * probabilities[1] * probabilities[2])
 
 
+def pair_logits(
+    model: Model, stalls: Encoded, anchors: Encoded, rows: IntArray, columns: IntArray
+) -> FloatArray:
+    """[3, pairs] logit of each direction in float64, computed in chunks."""
+    out = np.empty((3, len(rows)))
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        out[:, part] = directed_logits(model, pair_terms(model, stalls, anchors, rows[part], columns[part]))
+    return out
+
+
 def mutual_scores(
     model: Model, stalls: Encoded, anchors: Encoded, rows: IntArray, columns: IntArray
 ) -> FloatArray:
-    """[pairs] mutual probability in float64, computed in chunks."""
-    out = np.empty(len(rows))
-    for start in range(0, len(rows), PAIRS_AT_ONCE):
-        part = slice(start, start + PAIRS_AT_ONCE)
-        terms = pair_terms(model, stalls, anchors, rows[part], columns[part])
-        out[part] = mutual_of(directed_logits(model, terms))
-    return out
+    """[pairs] mutual probability in float64."""
+    return mutual_of(pair_logits(model, stalls, anchors, rows, columns))

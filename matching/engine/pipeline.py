@@ -17,6 +17,7 @@ from matching.engine.config import Config
 from matching.engine.encoding import BLOCKS, centred, fit_encoder
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model
+from matching.engine.rerank import Pool, arrange
 from matching.engine.retrieval import Progress, Query, top_k
 from matching.engine.scoring import HINGES, PART_CODES, SINGLES, fit_prior
 from matching.engine.types import (
@@ -108,34 +109,88 @@ def recommend(
     `allowed` [partners] is the asker's filter, `without_ids` partners not to show; both count as
     `filtered`. Raises EngineError for a subject that is not in the side, or another model's rows.
     """
+    if k < 1:
+        raise EngineError(f"k: at least 1 expected, {k} given")
+    found = pool(
+        model,
+        stalls,
+        anchors,
+        exclusions,
+        side=side,
+        subjects=subjects,
+        k=max(k, _pool_size(model.config, side)),
+        allowed=allowed,
+        without_ids=without_ids,
+        progress=progress,
+    )
+    rows = _subject_rows(stalls if side is Side.STALL else anchors, subjects)
+    return lists_of(model, stalls, anchors, found, side=side, subject_rows=rows, k=k)
+
+
+def pool(
+    model: Model,
+    stalls: Encoded,
+    anchors: Encoded,
+    exclusions: Exclusions,
+    *,
+    side: Side,
+    subjects: Sequence[int] | IntArray | None = None,
+    k: int | None = None,
+    allowed: BoolArray | None = None,
+    without_ids: Sequence[int] | IntArray | None = None,
+    progress: Progress | None = None,
+) -> Pool:
+    """The candidates of the subjects among whom the market and `rerank` decide, best score first."""
     _check(model, stalls, anchors)
-    own, others = (stalls, anchors) if side is Side.STALL else (anchors, stalls)
     query = Query(
         side=side,
-        subject_rows=_subject_rows(own, subjects),
-        k=k,
+        subject_rows=_subject_rows(stalls if side is Side.STALL else anchors, subjects),
+        k=_pool_size(model.config, side) if k is None else k,
         allowed=allowed,
         without_ids=None if without_ids is None else np.asarray(without_ids, dtype=np.int64),
     )
     ranked = top_k(model, stalls, anchors, exclusions, query, progress)
+    return Pool(ranked.partner_rows, ranked.mutual, ranked.partner_accepts, ranked.counts)
 
-    shown = ranked.partner_rows >= 0
-    partners = ranked.partner_rows[shown]
-    mine = np.broadcast_to(query.subject_rows[:, None], shown.shape)[shown]
+
+def _pool_size(config: Config, side: Side) -> int:
+    return config.stall_pool if side is Side.STALL else config.anchor_pool
+
+
+def lists_of(
+    model: Model,
+    stalls: Encoded,
+    anchors: Encoded,
+    found: Pool,
+    *,
+    side: Side,
+    subject_rows: IntArray,
+    k: int,
+) -> Recommendations:
+    """The lists of these subjects from their pools: places, then the parts of every score shown."""
+    own, others = (stalls, anchors) if side is Side.STALL else (anchors, stalls)
+    order = arrange(model, own, others, found, subject_rows, k)
+    shown = order.places >= 0
+    # One more column for nobody, so that padding (-1) finds it.
+    padded = np.pad(found.partner_rows, ((0, 0), (0, 1)), constant_values=-1)
+    partner_rows = np.take_along_axis(padded, order.places, axis=1)
+    partners = partner_rows[shown]
+    mine = np.broadcast_to(subject_rows[:, None], shown.shape)[shown]
     rows, columns = (mine, partners) if side is Side.STALL else (partners, mine)
     scores, hundredths = explaining.explain_rows(model, stalls, anchors, rows, columns)
     trust = explaining.confidence(stalls, anchors, rows, columns)
-
     return Recommendations(
         side=side,
-        subject_ids=own.parties.ids[query.subject_rows],
+        subject_ids=own.parties.ids[subject_rows],
         partner_ids=_padded(shown, others.parties.ids[partners], -1),
         scores=_padded(shown, scores, 0.0),
         base=explaining.base_score(model),
         parts=_padded(shown, hundredths, 0),
         part_codes=PART_CODES,
         confidence=_padded(shown, trust, 0.0),
-        reasons_counts=ranked.counts,
+        adjustments=order.adjustments,
+        propensity=order.propensities,
+        reasons_counts=found.counts,
     )
 
 

@@ -9,7 +9,7 @@ margin wider than the float32 error. The survivors are scored again in float64 a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy as np
 from matching.engine.candidates import Codes, first_code, listed_cells, party_codes, strike_out
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model, TileColumns
-from matching.engine.pairs import mutual_scores
+from matching.engine.pairs import mutual_of, mutual_scores, pair_logits
 from matching.engine.parallel import run_blocks, spans
-from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES
+from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES, sigmoid
+from matching.engine.shortlist import Shortlist, ranks
 from matching.engine.types import (
     BoolArray,
     Exclusions,
@@ -33,12 +34,9 @@ from matching.engine.types import (
 
 Progress = Callable[[int, int], None]
 Cells = tuple[IntArray, IntArray, Codes]
+_Best = tuple[IntArray, FloatArray, FloatArray]  # [m, k] partner rows, mutual, P(partner accepts)
 _SUBJECTS = 256
 _TILE_CELLS = 256 * 2048
-# float32 scores are within 3e-5 of the float64 ones (tests/engine/test_retrieval.py measures it).
-_MARGIN = np.float32(1e-4)
-# Beyond this many near-equal candidates at rank k the float32 order decides who is scored again.
-_MOST_TIES = 4096
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class Ranked:
     """Partner rows of each subject, best first, -1 padded, and why the others were ruled out."""
 
     partner_rows: IntArray  # [m, k]
+    mutual: FloatArray  # [m, k] probability that both accept and complete, 0 where padded
+    partner_accepts: FloatArray  # [m, k] P(partner accepts), 0 where padded
     counts: Any  # uint32 [m, len(Rule) + 1]
 
 
@@ -95,17 +95,20 @@ def top_k(
     market = _prepare(model, stalls, anchors, exclusions, query)
     total = len(query.subject_rows)
     partner_rows = np.full((total, query.k), -1, dtype=np.int64)
+    mutual, partner_accepts = np.zeros(partner_rows.shape), np.zeros(partner_rows.shape)
     counts = np.zeros((total, len(Rule) + 1), dtype=np.uint32)
 
     def one(at: slice) -> None:
-        partner_rows[at], counts[at] = _block(market, query.subject_rows[at])
+        (partner_rows[at], mutual[at], partner_accepts[at]), counts[at] = _block(
+            market, query.subject_rows[at]
+        )
 
     def report(blocks_done: int) -> None:
         if progress:
             progress(min(blocks_done * _SUBJECTS, total), total)
 
     run_blocks(one, spans(total, _SUBJECTS), report)
-    return Ranked(partner_rows, counts)
+    return Ranked(partner_rows, mutual, partner_accepts, counts)
 
 
 def _prepare(
@@ -152,11 +155,11 @@ def _of_subjects(exclusions: Exclusions, stalls: Encoded, anchors: Encoded, quer
 # --- one block of subjects ----------------------------------------------------------------------------
 
 
-def _block(market: _Market, subjects: IntArray) -> tuple[IntArray, Any]:
-    """Partner rows [m, k] and counts [m, rules + 1] of these subject rows."""
+def _block(market: _Market, subjects: IntArray) -> tuple[_Best, Any]:
+    """The best of these subject rows, and counts [m, rules + 1]."""
     own = party_codes(market.subjects.rules.at(subjects), as_partner=False)
     counts = _party_counts(own, market.partner_codes)
-    shortlist = _Shortlist(market.query.k, len(subjects))
+    shortlist = Shortlist(market.query.k, len(subjects))
     cells = _listed_in(market, subjects)
     if np.any(own == 0):
         visited = len(market.others) if market.partners is None else len(market.partners)
@@ -184,7 +187,7 @@ def _visit(
     own: Codes,
     cells: Cells,
     counts: Any,
-    shortlist: _Shortlist,
+    shortlist: Shortlist,
 ) -> None:
     """Score one tile and offer what is eligible to the shortlist."""
     partner_rows = np.arange(len(market.others))[partners]
@@ -224,82 +227,24 @@ def _strike_listed(cells: Cells, partner_rows: IntArray, alive: BoolArray, count
     np.add.at(counts, (local[hit], codes[hit]), 1)
 
 
-def _ranked(market: _Market, subjects: IntArray, shortlist: _Shortlist) -> IntArray:
+def _ranked(market: _Market, subjects: IntArray, shortlist: Shortlist) -> _Best:
     """The survivors scored in float64, best k of each subject, ties by id."""
     local, partners = shortlist.survivors()
     mine = subjects[local]
     rows, columns = (mine, partners) if market.query.side is Side.STALL else (partners, mine)
-    scores = mutual_scores(market.model, market.stalls, market.anchors, rows, columns)
+    logits = pair_logits(market.model, market.stalls, market.anchors, rows, columns)
+    mutual = mutual_of(logits)
+    partner_decides = ANCHOR_DECIDES if market.query.side is Side.STALL else STALL_DECIDES
+    accepts = sigmoid(logits[partner_decides])
     # Ids ascend with rows, so the row is the tie-break by id.
-    order = np.lexsort((partners, -scores, local))
-    local, partners = local[order], partners[order]
-    rank = _ranks(local)
-    out = np.full((len(subjects), market.query.k), -1, dtype=np.int64)
-    best = rank < market.query.k
-    out[local[best], rank[best]] = partners[best]
+    order = np.lexsort((partners, -mutual, local))
+    rank = ranks(local[order])
+    order, rank = order[rank < market.query.k], rank[rank < market.query.k]
+    shape, at = (len(subjects), market.query.k), (local[order], rank)
+    out = np.full(shape, -1, dtype=np.int64), np.zeros(shape), np.zeros(shape)
+    for table, values in zip(out, (partners, mutual, accepts), strict=True):
+        table[at] = values[order]
     return out
-
-
-def _reached_by(scores: Float32Array, k: int) -> Float32Array:
-    """A value that at least k partners of each subject reach, near the k-th best."""
-    best = scores
-    # The k-th best of the maxima of disjoint groups is reached by k partners, and is cheaper to find.
-    while best.shape[1] >= 16 * k:
-        half = best.shape[1] // 2
-        best = np.maximum(best[:, :half], best[:, half : 2 * half])
-    return np.asarray(np.partition(best, best.shape[1] - k, axis=1)[:, -k])
-
-
-def _ranks(groups: IntArray) -> IntArray:
-    """Position of each entry within its group, for groups in ascending order."""
-    index = np.arange(len(groups))
-    first = np.ones(len(groups), dtype=np.bool_)
-    first[1:] = np.diff(groups) != 0
-    return index - np.maximum.accumulate(np.where(first, index, 0))
-
-
-@dataclass
-class _Shortlist:
-    """Of each subject the partners that may still be among its best k, by float32 score."""
-
-    k: int
-    subjects: int
-    floor: Float32Array = field(init=False)  # a partner must reach it; 0 until k are known
-    held: list[tuple[IntArray, IntArray, Float32Array]] = field(default_factory=list)
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        self.floor = np.zeros(self.subjects, dtype=np.float32)
-
-    def offer(self, scores: Float32Array, partner_rows: IntArray) -> None:
-        """Keep of a tile [subjects, partners] what reaches the floor; ineligible is 0."""
-        if not self.held and scores.shape[1] > 2 * self.k:
-            self.floor = _reached_by(scores, self.k) * (1 - _MARGIN)
-        hits = scores >= np.maximum(self.floor, np.finfo(np.float32).tiny)[:, None]
-        local, columns = np.nonzero(hits)
-        self.held.append((local, partner_rows[columns], scores[local, columns]))
-        self.size += len(local)
-        if self.size > 4 * self.subjects * self.k:
-            self._prune()
-
-    def survivors(self) -> tuple[IntArray, IntArray]:
-        """Local subject numbers and partner rows, in order of subject."""
-        if not self.held:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        self._prune()
-        local, partners, _ = self.held[0]
-        return local, partners
-
-    def _prune(self) -> None:
-        local, partners, scores = (np.concatenate(column) for column in zip(*self.held, strict=True))
-        order = np.lexsort((partners, -scores, local))
-        local, partners, scores = local[order], partners[order], scores[order]
-        rank = _ranks(local)
-        at_k = rank == self.k - 1
-        self.floor[local[at_k]] = scores[at_k] * (1 - _MARGIN)
-        keep = (scores >= self.floor[local]) & (rank < self.k + _MOST_TIES)
-        self.held = [(local[keep], partners[keep], scores[keep])]
-        self.size = int(keep.sum())
 
 
 # --- the tile kernel ----------------------------------------------------------------------------------

@@ -132,6 +132,7 @@ COLUMNS: dict[str, _Spec] = {
     "days_since_joined": (np.float32, None),
     "load_used": (np.int32, None),
     "capacity": (np.int32, None),
+    "exposures": (np.int32, None),
     "verified": (np.bool_, None),
     "archived": (np.bool_, None),
     "licence_valid": (np.bool_, None),
@@ -199,6 +200,7 @@ class Parties:
     days_since_joined: Float32Array
     load_used: NDArray[np.int32]  # bookings in the coming four weeks
     capacity: NDArray[np.int32]  # the most bookings in the coming four weeks
+    exposures: NDArray[np.int32]  # how often it was shown to partners in the past four weeks
     verified: BoolArray
     archived: BoolArray
     licence_valid: BoolArray  # anchors: true
@@ -351,6 +353,8 @@ class Recommendations:
 
     `scores` and `base` are points: 100 x the probability of an agreement and a session.
     `parts` are hundredths of a point, and round(100 base) + sum(parts) = round(100 score) exactly.
+    `adjustments` are hundredths of what moved a partner beside its score (`rerank.ADJUSTMENTS`): score
+    and adjustments together never rise along a list. `propensity` is the chance of a drawn place, else 1.
     `reasons_counts[:, rule]` counts the partners that the rule was the first to rule out, column 0
     the candidates left.
     """
@@ -363,6 +367,8 @@ class Recommendations:
     parts: NDArray[np.int16]  # [m, k, F]
     part_codes: tuple[str, ...]  # [F]
     confidence: Float32Array  # [m, k]
+    adjustments: NDArray[np.int16]  # [m, k, 3]
+    propensity: Float32Array  # [m, k]
     reasons_counts: NDArray[np.uint32]  # [m, len(Rule) + 1]
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matching.engine import pipeline, retrieval
+from matching.engine import pipeline, retrieval, shortlist
 from matching.engine.candidates import ruled_out
 from matching.engine.errors import EngineError
 from matching.engine.retrieval import exact_scores, tile_scores
@@ -41,7 +41,7 @@ def brute_force(market, side, k, allowed=None, without=(), subjects=None):
 def check(market, side, k, **query):
     snapshot, model, stalls, anchors = market
     ids, scores, counts = brute_force(market, side, k, **query)
-    lists = pipeline.recommend(
+    found = pipeline.pool(
         model,
         stalls,
         anchors,
@@ -52,10 +52,12 @@ def check(market, side, k, **query):
         without_ids=query.get("without"),
         subjects=query.get("subjects"),
     )
-    np.testing.assert_array_equal(lists.partner_ids, ids)
-    np.testing.assert_allclose(lists.scores, scores, atol=1e-9)
-    np.testing.assert_array_equal(lists.reasons_counts, counts)
-    return lists
+    others = snapshot.anchors if side is Side.STALL else snapshot.stalls
+    found_ids = np.append(others.ids, -1)[found.partner_rows]
+    np.testing.assert_array_equal(found_ids, ids)
+    np.testing.assert_allclose(100 * found.mutual, scores, atol=1e-9)
+    np.testing.assert_array_equal(found.counts, counts)
+    return found
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
@@ -74,10 +76,10 @@ def small_tiles(monkeypatch):
 @pytest.mark.parametrize("side", list(Side))
 def test_all_subjects(market, side, k, small_tiles):
     lists = check(market, side, k)
-    assert (lists.partner_ids >= 0).any()
+    assert lists.held.any()
     if k == 5:
-        kept = lists.scores[:, 1:] > 0
-        assert (np.diff(lists.scores, axis=1)[kept] == 0).any(), "no ties: the market proves too little"
+        kept = lists.mutual[:, 1:] > 0
+        assert (np.diff(lists.mutual, axis=1)[kept] == 0).any(), "no ties: the market proves too little"
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -107,12 +109,11 @@ def test_an_adverse_filter_that_leaves_only_the_worst(market, side, small_tiles)
     snapshot, model, stalls, anchors = market
     others = snapshot.anchors if side is Side.STALL else snapshot.stalls
     subject = (snapshot.stalls if side is Side.STALL else snapshot.anchors).ids[[11]]
-    best = pipeline.recommend(
-        model, stalls, anchors, snapshot.exclusions, side=side, subjects=subject, k=500
-    ).partner_ids[0]
+    found = pipeline.pool(model, stalls, anchors, snapshot.exclusions, side=side, subjects=subject, k=500)
+    best = np.append(others.ids, -1)[found.partner_rows[0]]
     worst = np.isin(others.ids, best[best >= 0][-5:])
     lists = check(market, side, 10, allowed=worst, subjects=subject)
-    assert (lists.partner_ids >= 0).sum() == worst.sum()
+    assert lists.held.sum() == worst.sum()
 
 
 @settings(max_examples=25)
@@ -181,7 +182,7 @@ def test_the_float32_scores_stay_within_a_third_of_the_margin():
         _, model, stalls, anchors = encoded_market(seed, 60, 300)
         exact = exact_scores(model, stalls, anchors)
         quick = tile_scores(model, stalls, anchors, slice(None), slice(None))
-        assert (np.abs(quick - exact) / exact).max() < float(retrieval._MARGIN) / 3
+        assert (np.abs(quick - exact) / exact).max() < float(shortlist._MARGIN) / 3
 
 
 def test_progress_is_told_to_the_end(market, small_tiles):
@@ -221,7 +222,7 @@ def test_swapped_sides_are_refused(market):
 
 
 def test_near_ties_beyond_the_cap_still_give_a_full_list(monkeypatch):
-    monkeypatch.setattr(retrieval, "_MOST_TIES", 2)
+    monkeypatch.setattr(shortlist, "_MOST_TIES", 2)
     stalls, anchors = Parties.build(Side.STALL, WORDS, [1]), Parties.build(Side.ANCHOR, WORDS, range(1, 200))
     model = pipeline.fit(Snapshot(WORDS, stalls, anchors, Exclusions(), ""))
     lists = pipeline.recommend(
