@@ -7,15 +7,16 @@ p_ij · ∂W/∂A_ij is that party's best list, so taking the parties in turn ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from matching.engine.errors import EngineError
 from matching.engine.market.edges import Orientation, ranks_within, segments
 from matching.engine.market.examination import Attention
-from matching.engine.market.expectation import check_ranks
+from matching.engine.market.expectation import check_ranks, exposed_by_partner
 from matching.engine.market.screening import (
+    Screened,
     drops_of,
     queue_entries,
     screen,
@@ -57,7 +58,7 @@ class Ascended:
     ranks: IntArray  # [E] place in the party's list, from 1
     exposure: FloatArray  # [E] A
     welfare: FloatArray  # [sweeps + 1], the start first, then after each sweep
-    method: str = field(default="sequential")
+    screened: Screened  # what the lists mean for every queue
 
 
 def objective(
@@ -65,7 +66,7 @@ def objective(
 ) -> float:
     """Expected matches less the penalty."""
     matches = exposure @ (orientation.screened * screen(orientation, exposure, attention).chance)
-    exposed = np.bincount(orientation.partner, weights=exposure, minlength=orientation.n_partners)
+    exposed = exposed_by_partner(orientation, exposure)
     return float(matches - rules.penalty(exposed, attention.capacity).sum())
 
 
@@ -103,7 +104,7 @@ class _Queues:
         for step in range(longest - 1, int(place.min()), -1):
             step_falls(falls, drops, below[step], screened[step])
         chance, crowding = (counts * places).sum(axis=0), (counts * falls).sum(axis=0)
-        return self.orientation.screened[own] * chance - crowding
+        return np.asarray(self.orientation.screened[own] * chance - crowding)
 
     def put(self, own: slice, exposure: FloatArray) -> None:
         """Changes one party's exposures."""
@@ -138,7 +139,8 @@ def ascend_in_turn(
             welfare.append(objective(orientation, exposure, attention, rules))
             if gained <= rules.tolerance * max(abs(welfare[-1]), 1e-12):
                 break
-    return Ascended(ranks, exposure, np.array(welfare))
+    screened = screen(orientation, exposure, attention)
+    return Ascended(ranks, exposure, np.array(welfare), screened)
 
 
 def _improve(

@@ -95,7 +95,7 @@ class Orientation:
     """
 
     proactive: Side
-    edge: IntArray  # [E] where the entry stands in Edges
+    edge: IntArray  # [E] where each entry stands in Edges
     party: IntArray  # [E] proactive
     partner: IntArray  # [E] reactive
     applies: FloatArray  # [E] P(party applies once it has examined the partner)
@@ -121,23 +121,29 @@ class Orientation:
         return self.applies * self.screened
 
 
-def orient(edges: Edges, proactive: Side, already_found: FloatArray | None = None) -> Orientation:
-    """The edges with one side proactive.
+def orient(
+    edges: Edges,
+    proactive: Side,
+    *,
+    among: BoolArray | None = None,
+    already_found: FloatArray | None = None,
+) -> Orientation:
+    """The edges (of those, the ones where `among` [E] is true) with one side proactive.
 
-    `already_found` [E, in the order of Edges] is the probability that the other orientation has found
-    the pair: its applications are made there, so only the rest of them is left here.
+    `already_found` [E] is the probability that the other orientation has found the pair
+    (`expectation.found_by_edge`): its applications are made there, so only the rest is left here.
     """
-    if proactive is Side.STALL:
-        edge = np.arange(len(edges), dtype=np.int64)
-        party, partner, applies, screened = edges.rows, edges.columns, edges.row_accepts, edges.column_accepts
-        n_parties, n_partners = edges.n_rows, edges.n_columns
-    else:
-        edge = np.argsort(edges.columns, kind="stable")
-        party, partner = edges.columns[edge], edges.rows[edge]
-        applies, screened = edges.column_accepts[edge], edges.row_accepts[edge]
-        n_parties, n_partners = edges.n_columns, edges.n_rows
+    edge = _chosen(edges, among)
+    if proactive is Side.ANCHOR:
+        edge = edge[np.argsort(edges.columns[edge], kind="stable")]
+    by_stall = proactive is Side.STALL
+    party, partner = (edges.rows, edges.columns) if by_stall else (edges.columns, edges.rows)
+    sizes = (edges.n_rows, edges.n_columns) if by_stall else (edges.n_columns, edges.n_rows)
+    accepts = (edges.row_accepts, edges.column_accepts)
+    applies, screened = accepts if by_stall else accepts[::-1]
     if already_found is not None:
-        applies = applies * (1 - probabilities("already_found", already_found, len(edges))[edge])
+        applies = applies * (1 - probabilities("already_found", already_found, len(edges)))
+    party, partner, applies, screened = party[edge], partner[edge], applies[edge], screened[edge]
     return Orientation(
         proactive=proactive,
         edge=edge,
@@ -145,10 +151,18 @@ def orient(edges: Edges, proactive: Side, already_found: FloatArray | None = Non
         partner=partner,
         applies=applies,
         screened=screened,
-        starts=_starts(party, n_parties),
+        starts=_starts(party, sizes[0]),
         queue=np.lexsort((-screened, partner)),  # stable, so equal scores stay in order of party
-        queue_starts=_starts(partner, n_partners),
+        queue_starts=_starts(partner, sizes[1]),
     )
+
+
+def _chosen(edges: Edges, among: BoolArray | None) -> IntArray:
+    if among is None:
+        return np.arange(len(edges), dtype=np.int64)
+    if among.shape != (len(edges),) or among.dtype != np.bool_:
+        raise EngineError(f"among: {len(edges)} truth values are needed")
+    return np.flatnonzero(among)
 
 
 def _starts(owner: IntArray, size: int) -> IntArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matching.engine.errors import EngineError
-from matching.engine.market.edges import Orientation
+from matching.engine.market.edges import Edges, Orientation
 from matching.engine.market.examination import Attention
 from matching.engine.market.screening import screen
 from matching.engine.types import FloatArray, IntArray
@@ -42,17 +42,23 @@ def expected_matches(orientation: Orientation, ranks: IntArray, attention: Atten
     return float(expected_by_entry(orientation, ranks, attention).sum())
 
 
-def probability_found(orientation: Orientation, ranks: IntArray, attention: Attention) -> FloatArray:
-    """[E in the order of Edges] probability that both sides examine the pair, if both accept.
+def found_by_edge(
+    edges: Edges, orientation: Orientation, ranks: IntArray, attention: Attention, chance: FloatArray
+) -> FloatArray:
+    """[edges] probability that both sides examine the pair, if both accept; 0 for a pair not oriented.
 
-    What one orientation has found the other need not find again (`orient(…, already_found)`).
+    `chance` [E] is that of the partner's screening (`Screened.chance`). What one orientation has found
+    the other need not find again (`orient(…, already_found=…)`).
     """
-    exposure = attention.exposure(check_ranks(orientation, ranks), orientation.applies)
-    chance = screen(orientation, exposure, attention).chance
     curve = attention.examination.ranks(int(ranks.max(initial=0)), attention.length)
-    found = np.empty(len(orientation))
-    found[orientation.edge] = curve[ranks] * chance
-    return np.clip(found, 0.0, 1.0)
+    found = np.zeros(len(edges))
+    found[orientation.edge] = np.clip(curve[check_ranks(orientation, ranks)] * chance, 0.0, 1.0)
+    return found
+
+
+def exposed_by_partner(orientation: Orientation, exposure: FloatArray) -> FloatArray:
+    """[partners] expected number of applicants."""
+    return np.bincount(orientation.partner, weights=exposure, minlength=orientation.n_partners).astype(float)
 
 
 @dataclass(frozen=True)
