@@ -26,8 +26,12 @@ from matching.engine import pipeline
 from matching.engine.candidates import strike_out
 from matching.engine.model import Encoded, Model
 from matching.engine.parallel import run_blocks, spans
+from matching.engine.results import Recommendations
 from matching.engine.retrieval import Query, top_k
-from matching.engine.types import Recommendations, Side, Snapshot
+from matching.engine.types import (
+    Side,
+    Snapshot,
+)
 
 K = 50
 

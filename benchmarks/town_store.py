@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 
 from matching.engine.model import Encoded, Model
-from matching.engine.types import Recommendations
+from matching.engine.results import Recommendations
 
 PAGE = 20
 _READS = 200

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 class Run(Protocol):
     """What a handler may do with the job it works on."""
 
+    # The same when the job is done again after a killed worker; the first one's of several done in one go.
+    job_id: int
+
     def progress(self, done: int, total: int) -> None:
         """Tell how far the work is."""
 

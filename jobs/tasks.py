@@ -27,6 +27,7 @@ class JobRun:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = jobs
+        self.job_id = jobs[0].pk
         self._told_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_lease, daemon=True)

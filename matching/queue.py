@@ -17,7 +17,13 @@ from matching.engine.candidates import PAIR_RULES, PARTY_RULES, RuleColumns
 from matching.engine.config import Config
 from matching.engine.model import Model
 from matching.engine.pipeline import encode, explain_pairs
-from matching.engine.types import DIRECTIONS, Exclusions, IntArray, PairExplanations, Parties, Rule
+from matching.engine.results import DIRECTIONS, PairExplanations
+from matching.engine.types import (
+    Exclusions,
+    IntArray,
+    Parties,
+    Rule,
+)
 from matching.hours import closed_hours, days_of
 from matching.models import EngineRun, Match
 from matching.snapshot.calendars import ExceptionDates, read_exceptions

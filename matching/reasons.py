@@ -314,3 +314,16 @@ REASONS: dict[str, Reason] = {
         _("Past answers from and to %(name)s were less favourable than most."),
     ),
 }
+
+# What moved a partner in a list beside its score, by the engine's code of it.
+ADJUSTMENT_TITLES = {"busy": _("how busy"), "variety": _("variety"), "new": _("new here")}
+_ADJUSTMENTS = {
+    "busy": _("How busy: many others ask the same partner."),
+    "variety": _("Variety: similar to a partner higher up."),
+    "new": _("New here: seldom shown so far, so this place was drawn for newcomers."),
+}
+
+
+def describe_adjustment(code: str, hundredths: int) -> Facts:
+    """Return what moved a partner in its list, as people see it: code, points, text in their language."""
+    return {"code": code, "points": round(hundredths / 100, 2), "text": str(_ADJUSTMENTS[code])}

@@ -1,27 +1,37 @@
 """The scores that a stored list showed (layer: selectors)."""
 
 import uuid
-
-import numpy as np
+from typing import NamedTuple
 
 from matching.models import RecommendationList
-from matching.packing import IDS, SCORES
+from matching.packing import unpack
 
 
-def scores_in(row: RecommendationList) -> dict[int, tuple[int, int]]:
-    """Return partner id -> (rank from 1, score in hundredths) of one stored list."""
-    partners = np.frombuffer(bytes(row.partner_ids), dtype=IDS).tolist()
-    scores = np.frombuffer(bytes(row.scores), dtype=SCORES).tolist()
-    ranked = zip(partners, scores, strict=True)
-    return {partner: (rank, score) for rank, (partner, score) in enumerate(ranked, start=1)}
+class Place(NamedTuple):
+    """Where a stored list shows a partner: rank from 1, score in hundredths, chance of a drawn place."""
+
+    rank: int
+    score_hundredths: int
+    propensity: float
+
+
+def places_in(row: RecommendationList) -> dict[int, Place]:
+    """Return the place of each partner (by id) of one stored list."""
+    entries = unpack(row)
+    columns = (entries.partner_ids, entries.scores, entries.propensities)
+    ranked = zip(*(column.tolist() for column in columns), strict=True)
+    return {
+        partner: Place(rank, score, chance) for rank, (partner, score, chance) in enumerate(ranked, start=1)
+    }
 
 
 def stored_score(side: str, stall_id: int, anchor_id: int) -> int | None:
     """Return the score in hundredths that the current list of `side` shows for the pair, None without."""
     subject_id, partner_id = (stall_id, anchor_id) if side == "stall" else (anchor_id, stall_id)
     current = RecommendationList.objects.filter(side=side, subject_id=subject_id, superseded_at__isnull=True)
-    row = current.only("partner_ids", "scores").first()
-    return scores_in(row).get(partner_id, (0, None))[1] if row else None
+    row = current.defer("ruled_out").first()
+    place = places_in(row).get(partner_id) if row else None
+    return None if place is None else place.score_hundredths
 
 
 def list_of(side: str, subject_id: int, public_id: uuid.UUID) -> RecommendationList | None:

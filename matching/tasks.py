@@ -33,8 +33,23 @@ def refresh_between(run: Run, *, merchant_id: int, anchor_id: int) -> dict[str, 
 @handles("matching.patch_partners", jointly=True)
 def patch_partners(run: Run, *, each: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Bring the lists that these parties touch up to date: one look at everybody's list does for all."""
-    changed = {side: [a["party_id"] for a in each if a["side"] == side] for side in ("stall", "anchor")}
+    changed: dict[str, list[int]] = {"stall": [], "anchor": []}
+    for args in each:
+        for side, ids in args["changed"].items():
+            changed[side] += ids
     return recommendations.patch_partners(changed=changed, progress=run.progress)
+
+
+@handles(recommendations.DUE_KIND)
+def refresh_due(run: Run) -> dict[str, Any]:
+    """Bring the lists of all due parties up to date."""
+    return recommendations.refresh_due(batch=run.job_id, progress=run.progress)
+
+
+@handles(recommendations.HELP_KIND)
+def help_rematch(run: Run, *, run_id: int, number: int) -> dict[str, Any]:
+    """Do one piece of a re-match that another worker leads."""
+    return recommendations.help_rematch(run_id=run_id, number=number)
 
 
 @handles("matching.rematch")
@@ -105,6 +120,12 @@ def keep_deadlines() -> None:
 def close_day() -> None:
     """Bind what happened until the last midnight of the town under a root."""
     roots.close_day()
+
+
+@shared_task(name="matching.tasks.ask_for_due_lists")
+def ask_for_due_lists() -> None:
+    """Ask again for due parties whom no job waits for."""
+    recommendations.ask_for_due()
 
 
 @shared_task(name="matching.tasks.forget_superseded_lists")

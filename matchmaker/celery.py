@@ -21,6 +21,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "ask-for-due-lists": {
+        "task": "matching.tasks.ask_for_due_lists",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "keep-deadlines": {
         "task": "matching.tasks.keep_deadlines",
         "schedule": 20.0,

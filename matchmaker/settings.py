@@ -150,6 +150,9 @@ CACHES = {"default": _cache()}
 
 # --- The queue ----------------------------------------------------------------------------------
 # The database row is the job; a message only wakes a worker, so nothing here has to be durable.
+# How many workers at most are asked to help the one that leads a re-match. Each does a piece at a time; the
+# embedded default has two threads, and a save should find one of them soon.
+REMATCH_HELPERS = env.int("MATCHMAKER_REMATCH_HELPERS", default=1 if EMBEDDED else 8)
 # How long a job may be due before the sweep sends its message again.
 JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=5.0)
 # A worker renews its lease four times in this; a killed one loses its job after it.

@@ -15,6 +15,7 @@ from import_export.fields import Field
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.models import Anchor, Stall
 from matching.choices import Side
+from matching.engine.rerank import ADJUSTMENTS
 from matching.models import (
     Block,
     Booking,
@@ -25,7 +26,9 @@ from matching.models import (
     Reaction,
     RecommendationList,
 )
-from matching.scores import scores_in
+from matching.packing import unpack
+from matching.reasons import ADJUSTMENT_TITLES
+from matching.scores import places_in
 from matchmaker.core.admin import ReadOnlyAdmin
 
 
@@ -147,7 +150,7 @@ class RecommendationListAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("run")
-        return rows.defer("run__model", "parts", "confidences")
+        return rows.defer("run__model", "run__market")
 
     @admin.display(description=gettext_lazy("suggestions"))
     def length(self, row: RecommendationList) -> int:
@@ -162,15 +165,25 @@ class RecommendationListAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("suggestions"))
     def partners(self, row: RecommendationList) -> str:
-        ranked = scores_in(row)
+        ranked = places_in(row)
+        moved = unpack(row).adjustments / 100
         model = Anchor if row.side == Side.STALL else Stall
         found = model.objects.in_bulk(ranked)  # type: ignore[attr-defined]
         lines = (
-            (rank, found.get(partner, partner), f"{score / 100:.1f}")
-            for partner, (rank, score) in ranked.items()
+            (
+                place.rank,
+                found.get(partner, partner),
+                f"{place.score_hundredths / 100:.1f}",
+                *(f"{points:+.1f}" if points else "" for points in moved[place.rank - 1]),
+                f"{place.propensity:.2f}" if place.propensity < 1 else "",
+            )
+            for partner, place in ranked.items()
         )
-        rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
-        return format_html('<table class="figures">{}</table>', rows)
+        rows = format_html_join("", f"<tr>{'<td>{}</td>' * 7}</tr>", lines)
+        titles = [gettext_lazy("rank"), gettext_lazy("partner"), gettext_lazy("score")]
+        titles += [ADJUSTMENT_TITLES[code] for code in ADJUSTMENTS] + [gettext_lazy("propensity")]
+        head = format_html_join("", "<th>{}</th>", ((title,) for title in titles))
+        return format_html('<table class="figures"><thead><tr>{}</tr></thead>{}</table>', head, rows)
 
 
 @admin.register(Booking)

@@ -177,6 +177,7 @@ def _suggestion(
         "score": item.score,
         "base": item.base,
         "parts": item.parts,
+        "adjustments": item.adjustments,
         "confidence": item.confidence,
         "reaction": reaction,
         "allowed_actions": actions,

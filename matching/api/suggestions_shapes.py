@@ -10,6 +10,7 @@ from accounts.choices import StreamingPermit
 from accounts.selectors import reference
 from matching.api.fields import BIGINT_MAX, CentsField, CommaField, RateField
 from matching.choices import ReactionKind
+from matching.engine.rerank import ADJUSTMENTS
 from matching.policy import IMPRESSIONS_PER_REQUEST
 from matching.tokens import read_suggestion_id
 from matchmaker.core.errors import NotFound
@@ -156,6 +157,14 @@ class PartShape(serializers.Serializer[Any]):
     facts = serializers.DictField()
 
 
+class AdjustmentShape(serializers.Serializer[Any]):
+    """What moved the partner in the list beside its score; score and adjustments never rise along a list."""
+
+    code = serializers.ChoiceField(ADJUSTMENTS)
+    points = serializers.FloatField(help_text="In points of the score, two places.")
+    text = serializers.CharField(help_text="In the language of the request.")
+
+
 class SuggestionShape(serializers.Serializer[Any]):
     """One ranked partner."""
 
@@ -165,6 +174,7 @@ class SuggestionShape(serializers.Serializer[Any]):
     score = serializers.IntegerField(help_text="Of 100 such pairs, how many come to agreement and session.")
     base = serializers.IntegerField(help_text="The score of the average pair.")
     parts = PartShape(many=True)
+    adjustments = AdjustmentShape(many=True)
     confidence = serializers.FloatField(help_text="0: prior only, 1: history only.")
     reaction = serializers.ChoiceField(ReactionKind.choices, allow_null=True)
     allowed_actions = serializers.ListField(child=serializers.ChoiceField(SUGGESTION_ACTIONS))

@@ -17,8 +17,13 @@ from numpy.typing import NDArray
 from matching.engine.model import Encoded, Model
 from matching.engine.pairs import PAIRS_AT_ONCE, directed_logits, mutual_of, pair_terms
 from matching.engine.parallel import run_blocks, spans
+from matching.engine.results import PairExplanations
 from matching.engine.scoring import PART_CODES, sigmoid
-from matching.engine.types import Float32Array, FloatArray, IntArray, PairExplanations
+from matching.engine.types import (
+    Float32Array,
+    FloatArray,
+    IntArray,
+)
 
 Hundredths = NDArray[np.int16]
 # 16 nodes leave less than 1e-10 when no logit moves by more than 8; wider moves take more.

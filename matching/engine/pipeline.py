@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from matching.engine import explain as explaining
 from matching.engine.candidates import ruled_out
 from matching.engine.config import Config
+from matching.engine.crowding import Crowding
 from matching.engine.encoding import BLOCKS, centred, fit_encoder
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model
 from matching.engine.rerank import Pool, arrange
+from matching.engine.results import PairExplanations, Recommendations
 from matching.engine.retrieval import Progress, Query, top_k
 from matching.engine.scoring import HINGES, PART_CODES, SINGLES, fit_prior
 from matching.engine.types import (
@@ -25,9 +28,7 @@ from matching.engine.types import (
     Exclusions,
     FloatArray,
     IntArray,
-    PairExplanations,
     Parties,
-    Recommendations,
     Side,
     Snapshot,
 )
@@ -39,7 +40,9 @@ def fit(snapshot: Snapshot, config: Config | None = None, seed: int = 0) -> Mode
     rng = np.random.default_rng(seed)
     stalls = snapshot.stalls.take(_sample(len(snapshot.stalls), config.fit_sample, rng))
     anchors = snapshot.anchors.take(_sample(len(snapshot.anchors), config.fit_sample, rng))
-    # A fresh look for BLAS libraries, since scikit-learn brings its own.
+    # scikit-learn brings BLAS libraries of its own: loaded within the limit they would not heed it, and the
+    # first fit of a process would differ from all later ones.
+    import_module("sklearn.decomposition")
     with ThreadpoolController().limit(limits=1):
         encoder = fit_encoder(snapshot.vocabulary, stalls, anchors, config, seed)
         rows, columns = _candidate_pairs(stalls, anchors, config, rng)
@@ -102,6 +105,7 @@ def recommend(
     k: int = 50,
     allowed: BoolArray | None = None,
     without_ids: Sequence[int] | IntArray | None = None,
+    crowding: Crowding | None = None,
     progress: Progress | None = None,
 ) -> Recommendations:
     """The best k partners of the subjects (ids; None for the whole side), each with its parts.
@@ -124,7 +128,7 @@ def recommend(
         progress=progress,
     )
     rows = _subject_rows(stalls if side is Side.STALL else anchors, subjects)
-    return lists_of(model, stalls, anchors, found, side=side, subject_rows=rows, k=k)
+    return lists_of(model, stalls, anchors, found, side=side, subject_rows=rows, k=k, crowding=crowding)
 
 
 def pool(
@@ -166,10 +170,15 @@ def lists_of(
     side: Side,
     subject_rows: IntArray,
     k: int,
+    crowding: Crowding | None = None,
 ) -> Recommendations:
-    """The lists of these subjects from their pools: places, then the parts of every score shown."""
+    """The lists of these subjects from their pools: places, then the parts of every score shown.
+
+    Without `crowding` nobody is busy.
+    """
     own, others = (stalls, anchors) if side is Side.STALL else (anchors, stalls)
-    order = arrange(model, own, others, found, subject_rows, k)
+    keys = found.mutual if crowding is None else crowding.keys(side, found, others.parties.ids)
+    order = arrange(model, own, others, found, keys, subject_rows, k)
     shown = order.places >= 0
     # One more column for nobody, so that padding (-1) finds it.
     padded = np.pad(found.partner_rows, ((0, 0), (0, 1)), constant_values=-1)

@@ -38,7 +38,7 @@ class Pool:
 
     partner_rows: IntArray
     mutual: FloatArray  # probability that both accept and complete
-    partner_accepts: FloatArray  # P(partner accepts)
+    partner_accepts: FloatArray  # P(partner accepts) · √P(both complete)
     counts: NDArray[np.uint32]  # [m, rules + 1] why others are no candidates
 
     @property
@@ -47,7 +47,7 @@ class Pool:
 
     @property
     def own_accepts(self) -> FloatArray:
-        """P(subject accepts and both complete), 0 where padded."""
+        """P(subject accepts) · √P(both complete), 0 where padded."""
         accepts = np.where(self.held, self.partner_accepts, 1.0)
         return np.asarray(np.where(self.held, self.mutual, 0.0) / accepts)
 
@@ -74,7 +74,15 @@ class Draws:
 _AT_ONCE = 128  # subjects whose candidates' vectors fit a cache-sized table
 
 
-def arrange(model: Model, own: Encoded, others: Encoded, pool: Pool, subject_rows: IntArray, k: int) -> Order:
+def arrange(
+    model: Model,
+    own: Encoded,
+    others: Encoded,
+    pool: Pool,
+    keys: FloatArray,
+    subject_rows: IntArray,
+    k: int,
+) -> Order:
     """The best k of each pool of these subjects, in blocks of subjects and two threads."""
     parts: dict[int, Order] = {}
     ids, exposures, look = _of_partners(model, others)
@@ -88,7 +96,7 @@ def arrange(model: Model, own: Encoded, others: Encoded, pool: Pool, subject_row
             ids[rows],
             exposures[rows],
         )
-        parts[at.start] = rerank(block, block.mutual, look[rows], draws, model.config, k)
+        parts[at.start] = rerank(block, keys[at], look[rows], draws, model.config, k)
 
     run_blocks(one, spans(len(subject_rows), _AT_ONCE))
     if not parts:

@@ -19,7 +19,7 @@ from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model, TileColumns
 from matching.engine.pairs import mutual_of, mutual_scores, pair_logits
 from matching.engine.parallel import run_blocks, spans
-from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES, sigmoid
+from matching.engine.scoring import ANCHOR_DECIDES, COMPLETED, HINGES, STALL_DECIDES, sigmoid
 from matching.engine.shortlist import Shortlist, ranks
 from matching.engine.types import (
     BoolArray,
@@ -45,7 +45,7 @@ class Ranked:
 
     partner_rows: IntArray  # [m, k]
     mutual: FloatArray  # [m, k] probability that both accept and complete, 0 where padded
-    partner_accepts: FloatArray  # [m, k] P(partner accepts), 0 where padded
+    partner_accepts: FloatArray  # [m, k] P(partner accepts) · √P(both complete), 0 where padded
     counts: Any  # uint32 [m, len(Rule) + 1]
 
 
@@ -235,7 +235,8 @@ def _ranked(market: _Market, subjects: IntArray, shortlist: Shortlist) -> _Best:
     logits = pair_logits(market.model, market.stalls, market.anchors, rows, columns)
     mutual = mutual_of(logits)
     partner_decides = ANCHOR_DECIDES if market.query.side is Side.STALL else STALL_DECIDES
-    accepts = sigmoid(logits[partner_decides])
+    # The root of P(completed) on each side: their product is the mutual probability.
+    accepts = sigmoid(logits[partner_decides]) * np.sqrt(sigmoid(logits[COMPLETED]))
     # Ids ascend with rows, so the row is the tie-break by id.
     order = np.lexsort((partners, -mutual, local))
     rank = ranks(local[order])

@@ -33,22 +33,27 @@ def find_torn_lists(finding: Finding) -> None:
         finding.report(What.TWO_CURRENT_LISTS, side=side, party=subject_id)
     widths = {pk: len(codes) for pk, codes in EngineRun.objects.values_list("pk", "part_codes")}
     rows = CURRENT.all().order_by("pk").annotate(parts_size=Length("parts"), trust_size=Length("confidences"))
-    for pk, run_id, ids, scores, parts_size, trust_size in stream(
-        rows.values_list("pk", "run_id", "partner_ids", "scores", "parts_size", "trust_size")
+    for pk, run_id, ids, scores, moved, parts_size, trust_size in stream(
+        rows.values_list("pk", "run_id", "partner_ids", "scores", "adjustments", "parts_size", "trust_size")
     ):
         finding.look()
         sizes = (parts_size, trust_size)
-        if not _is_whole(bytes(ids), bytes(scores), sizes, widths[run_id]):
+        if not _is_whole(bytes(ids), bytes(scores), bytes(moved), sizes, widths[run_id]):
             finding.report(What.LIST_TORN, list=pk)
 
 
-def _is_whole(ids: bytes, scores: bytes, sizes: tuple[int, int], width: int) -> bool:
+def _is_whole(ids: bytes, scores: bytes, moved: bytes, sizes: tuple[int, int], width: int) -> bool:
     """Whether the bytes are those of one list: as docs/engine.md lays them out, best first, nobody twice."""
     count, rest = divmod(len(ids), 8)
     if rest or count > LIST_LENGTH or len(scores) != 4 * count or sizes != (2 * width * count, count):
         return False
-    falling = np.diff(np.frombuffer(scores, dtype="<i4").astype(np.int64)) <= 0
-    return bool(falling.all()) and len(set(np.frombuffer(ids, dtype="<i8").tolist())) == count
+    if len(moved) not in (0, 6 * count):  # none at all: stored before lists had adjustments
+        return False
+    values = np.frombuffer(scores, dtype="<i4").astype(np.int64)
+    if moved:
+        values = values + np.frombuffer(moved, dtype="<i2").reshape(count, 3).sum(axis=1)
+    falls = (np.diff(values) <= 0).all()
+    return bool(falls) and len(set(np.frombuffer(ids, dtype="<i8").tolist())) == count
 
 
 def find_unrepeatable_runs(finding: Finding) -> None:

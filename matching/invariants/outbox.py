@@ -11,7 +11,7 @@ from jobs.models import IdempotencyKey, Job, JobState
 from matching.choices import Side
 from matching.invariants.finding import Finding, merged, stream
 from matching.invariants.words import What
-from matching.models import EngineRun, RecommendationList
+from matching.models import DueParty, EngineRun, RecommendationList
 from matchmaker.core import clock
 
 # The job of the check itself: it is no sign of life of its queue.
@@ -74,13 +74,15 @@ def _lists_due(finding: Finding) -> None:
     pending = set(open_jobs.values_list("dedupe_key", flat=True))
     if REMATCH_KEY in pending:
         return
+    herd = set(DueParty.objects.values_list("side", "party_id"))
     for side in Side:
         lists = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
         known = stream(lists.order_by("subject_id", "pk").values_list("subject_id", "subject_version"))
         for party, version, listed in merged(_versions(side), known):
             finding.look()
             is_due = version is not None and (listed is None or listed < version)
-            if is_due and f"refresh:{side}:{party}" not in pending:
+            is_asked_for = f"refresh:{side}:{party}" in pending or (side.value, party) in herd
+            if is_due and not is_asked_for:
                 finding.report(What.LIST_DUE, side=side, party=party, version=version, listed=listed)
 
 

@@ -22,12 +22,14 @@ from matching.models.matches import (
     WeekLoad,
 )
 from matching.models.outcomes import Outcome, OutcomeEvent
+from matching.models.runs import DueParty, PartStage, RunPart
 
 __all__ = [
     "AnchorHour",
     "Block",
     "Booking",
     "DailyRoot",
+    "DueParty",
     "EngineRun",
     "Exclusivity",
     "Impression",
@@ -38,9 +40,11 @@ __all__ = [
     "Outcome",
     "OutcomeEvent",
     "PairRule",
+    "PartStage",
     "Reaction",
     "RecommendationList",
     "RootLeaf",
+    "RunPart",
     "Session",
     "StallHour",
     "Terms",

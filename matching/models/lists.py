@@ -20,6 +20,11 @@ class EngineRun(TimeStamped):
     )
     details = models.JSONField(_("details"), default=dict)
     model = models.BinaryField(help_text=_("The fitted model: plain arrays, no pickle."), editable=False)
+    market = models.BinaryField(
+        default=bytes,
+        editable=False,
+        help_text=_("How busy everybody was when this run's lists were made: plain arrays."),
+    )
     parties_fitted = models.PositiveIntegerField(_("parties fitted on"), default=0)
     base_hundredths = models.IntegerField(
         _("base"), default=0, help_text=_("Score of the average pair, in hundredths.")
@@ -40,7 +45,9 @@ class RecommendationList(Public):
     """One row per subject and computation: packed arrays of up to 50 partners, best first.
 
     `partner_ids` little-endian int64, `scores` int32 hundredths of a point, `parts` int16 hundredths in
-    row-major order (partner × part code of the run), `confidences` uint8 of 255.
+    row-major order (partner × part code of the run), `confidences` uint8 of 255, `adjustments` int16
+    hundredths (partner × what moved it beside its score), `propensities` float32. Values, score and
+    adjustments together, never rise.
     A superseded list stays a day for open cursors.
     """
 
@@ -61,8 +68,10 @@ class RecommendationList(Public):
     scores = models.BinaryField()
     parts = models.BinaryField()
     confidences = models.BinaryField()
+    adjustments = models.BinaryField(default=bytes)
+    propensities = models.BinaryField(default=bytes)
     floor_hundredths = models.IntegerField(
-        default=-1, help_text=_("Score of the last place of a full list; -1 while there is room.")
+        default=-1, help_text=_("Value of the last place of a full list; -1 while there is room.")
     )
     ruled_out = models.JSONField(
         _("ruled out"), default=dict, help_text=_("Partners ruled out, counted by reason code.")
@@ -199,6 +208,7 @@ class Impression(Pair):
                 fields=["list_id", "side", "stall", "anchor"], name="one_impression_per_list"
             )
         ]
+        indexes = [models.Index(fields=["side", "shown_at"], name="impression_shown")]
 
     def __str__(self) -> str:
         return f"{self.side} #{self.rank}"

@@ -19,11 +19,12 @@ from accounts.models import Anchor, Stall
 from matching.engine.candidates import ruled_out
 from matching.engine.explain import whole_points
 from matching.engine.pipeline import recommend
+from matching.engine.rerank import ADJUSTMENTS
 from matching.engine.types import Side
 from matching.filters import Filters, mask
 from matching.models import EngineRun, RecommendationList
 from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
-from matching.reasons import describe
+from matching.reasons import describe, describe_adjustment
 from matching.snapshot import parties_for_pairs
 from matching.snapshot.market import Market, exclusions_for, market_within
 from matchmaker.core.errors import DomainError, InvalidInput
@@ -53,6 +54,7 @@ class Suggestion:
     score: int
     base: int
     parts: Sequence[dict[str, Any]]
+    adjustments: Sequence[dict[str, Any]]
     confidence: float
 
 
@@ -143,7 +145,7 @@ def _source(asked: _Asked) -> _List | None:
 
 
 def _stored(asked: _Asked) -> _List | None:
-    rows = RecommendationList.objects.select_related("run").defer("run__model", "run__details")
+    rows = RecommendationList.objects.select_related("run").defer("run__model", "run__details", "run__market")
     rows = rows.filter(side=asked.side, subject_id=asked.subject.pk)
     pinned = asked.list_id
     found = (rows.filter(public_id=pinned) if pinned else rows.filter(superseded_at__isnull=True)).first()
@@ -162,15 +164,9 @@ def _behind(stored: _List, asked: _Asked) -> _List:
 
 
 def _of_row(row: RecommendationList) -> _List:
-    entries = unpack(
-        partner_ids=bytes(row.partner_ids),
-        scores=bytes(row.scores),
-        parts=bytes(row.parts),
-        confidences=bytes(row.confidences),
-    )
     run: EngineRun = row.run
     return _List(
-        entries,
+        unpack(row),
         run.part_codes,
         run.base_hundredths,
         row.computed_at,
@@ -199,14 +195,9 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
         k=min(asked.wanted, MOST_RANKS),
         allowed=_allowed(market, asked),
         without_ids=without_ids,
+        crowding=market.crowding,
     )
-    packed = pack(lists, 0)
-    entries = unpack(
-        partner_ids=packed.partner_ids,
-        scores=packed.scores,
-        parts=packed.parts,
-        confidences=packed.confidences,
-    )
+    entries = unpack(pack(lists, 0))
     base = int(np.rint(lists.base * 100))
     return _List(entries, lists.part_codes, base, timezone.now(), "computed", None, lists.reasons(0))
 
@@ -292,8 +283,13 @@ def _suggestion(found: _List, place: int, asked: _Asked, partner: Party) -> Sugg
         for code, value in sorted(zip(found.part_codes, points, strict=True), key=lambda part: -abs(part[1]))
         if value
     ]
+    moved = [
+        describe_adjustment(code, value)
+        for code, value in zip(ADJUSTMENTS, entries.adjustments[place].tolist(), strict=True)
+        if value
+    ]
     confidence = round(int(entries.confidences[place]) / 255, 2)
-    return Suggestion(found.places_before + place + 1, partner, score, base, told, confidence)
+    return Suggestion(found.places_before + place + 1, partner, score, base, told, moved, confidence)
 
 
 # --- cursors -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from matching.access import require_member
 from matching.choices import Side
 from matching.models import Impression
 from matching.policy import IMPRESSIONS_PER_REQUEST
-from matching.scores import list_of, scores_in
+from matching.scores import Place, list_of, places_in
 from matchmaker.core.errors import InvalidInput, NotFound
 from matchmaker.core.weeks import TOWN_ZONE
 
@@ -27,6 +27,7 @@ class Shown:
     partner_id: int
     rank: int
     score_hundredths: int
+    propensity: float = 1.0
 
 
 def record_impressions(
@@ -34,8 +35,9 @@ def record_impressions(
 ) -> int:
     """Keep what `subject` was shown; return how many rows are new.
 
-    Rank and score are those of the stored list `list_id`. A list that was computed for one request has no id:
-    then the client's count, once a day per pair. Raises NotFound for a list that is not the subject's.
+    Rank, score and propensity are those of the stored list `list_id`. A list that was computed for one
+    request has no id: then the client's count, once a day per pair. Raises NotFound for a list that is not
+    the subject's.
     """
     require_member(actor, subject)
     if len(shown) > IMPRESSIONS_PER_REQUEST:
@@ -52,25 +54,22 @@ def record_impressions(
         return _rows_of(side, subject).filter(list_id=list_id).count() - before
 
 
-def _known(
-    side: str, subject: Stall | Anchor, list_id: uuid.UUID | None
-) -> dict[int, tuple[int, int]] | None:
-    """Return rank and score by partner of the stored list, None without one."""
+def _known(side: str, subject: Stall | Anchor, list_id: uuid.UUID | None) -> dict[int, Place] | None:
+    """Return the places of the stored list by partner, None without one."""
     if list_id is None:
         return None
     stored = list_of(side, subject.pk, list_id)
     if stored is None:
         raise NotFound(_("There is no such list any more."), code="no_such_list")
-    return scores_in(stored)
+    return places_in(stored)
 
 
-def _as_stored(item: Shown, known: dict[int, tuple[int, int]] | None) -> Shown:
+def _as_stored(item: Shown, known: dict[int, Place] | None) -> Shown:
     if known is None:
         return item
     if item.partner_id not in known:
         raise InvalidInput(fields={"suggestions": [_("Not all of them are in this list.")]})
-    rank, score = known[item.partner_id]
-    return Shown(item.partner_id, rank, score)
+    return Shown(item.partner_id, *known[item.partner_id])
 
 
 def _rows_of(side: str, subject: Stall | Anchor) -> QuerySet[Impression]:
@@ -99,6 +98,7 @@ def _row(
         list_id=list_id,
         rank=item.rank,
         score_hundredths=item.score_hundredths,
+        propensity=item.propensity,
         shown_at=now,
         actor=actor,
         **{f"{side}_id": subject.pk, _partner_key(side): item.partner_id},

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db.models import Avg, Count, F, Q, QuerySet, Sum
+from django.utils import timezone
 from numpy.typing import NDArray
 
-from matching.choices import MatchStatus, ReactionKind
-from matching.models import Match, Reaction, WeekLoad
+from matching.choices import MatchStatus, ReactionKind, Side
+from matching.models import Impression, Match, Reaction, WeekLoad
 from matchmaker.core import clock
 from matchmaker.core.weeks import coming_weeks
 
 Counts = dict[int, int]
+SHOWN_WITHIN = timedelta(weeks=4)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class PartyHistory:
     received: Counts = field(default_factory=dict)
     received_yes: Counts = field(default_factory=dict)
     load_used: Counts = field(default_factory=dict)
+    exposures: Counts = field(default_factory=dict)
     reply_hours: dict[int, float] = field(default_factory=dict)
 
     def columns(self, ids: NDArray[np.int64]) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class PartyHistory:
             "received",
             "received_yes",
             "load_used",
+            "exposures",
         )
         columns: dict[str, Any] = {
             name: [getattr(self, name).get(i, 0) for i in ids.tolist()] for name in counted
@@ -65,6 +69,7 @@ def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
         received=_sum({i: row["asked"] for i, row in by_party.items()}, from_others[0]),
         received_yes=_sum({i: row["heard_yes"] for i, row in by_party.items()}, from_others[1]),
         load_used=loads(side, ids),
+        exposures=exposures(side, ids),
         reply_hours={
             i: row["reply"].total_seconds() / 3600 for i, row in by_party.items() if row["reply"] is not None
         },
@@ -86,6 +91,15 @@ def loads(side: str, ids: Sequence[int] | None = None) -> Counts:
     if ids is not None:
         rows = rows.filter(party_id__in=ids)
     return dict(rows.values_list("party_id").annotate(Sum("used")))
+
+
+def exposures(side: str, ids: Sequence[int] | None = None) -> Counts:
+    """Return how often each of these parties (all when None) was shown to partners in the past four weeks."""
+    to = Side.ANCHOR if side == Side.STALL else Side.STALL
+    shown = Impression.objects.filter(side=to, shown_at__gte=timezone.now() - SHOWN_WITHIN)
+    if ids is not None:
+        shown = shown.filter(**{f"{side}_id__in": ids})
+    return _count(shown, f"{side}_id")
 
 
 def _match_counts(matches: QuerySet[Match], key: str, side: str, other: str) -> dict[int, dict[str, Any]]:

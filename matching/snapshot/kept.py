@@ -4,6 +4,7 @@ Plain arrays, no pickle, and no words: names and descriptions stay in the databa
 A file that is missing, broken or of another run or day is no loss: the rows are read instead.
 """
 
+import io
 import logging
 import os
 import uuid
@@ -30,8 +31,7 @@ def save(key: str, sides: Mapping[str, Side]) -> None:
     """Keep both sides, encoded, with the version of each party; what was kept before goes."""
     arrays: dict[str, Any] = {}
     for name, (encoded, versions) in sides.items():
-        held = encoded.to_arrays() | {"versions": versions}
-        arrays |= {f"{name}.{column}": array for column, array in held.items() if column not in _WORDS}
+        arrays |= {f"{name}.{column}": array for column, array in arrays_of(encoded, versions).items()}
     draft = _folder() / f".{uuid.uuid4().hex}.npz"
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -66,10 +66,33 @@ def load(key: str, model: Model) -> dict[str, Side] | None:
 
 def _side(name: str, arrays: Mapping[str, Any], model: Model) -> Side:
     prefix = f"{name}."
-    own = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
-    wordless = np.zeros(len(own["ids"]) + 1, dtype=np.int64)
-    own |= {"text_bytes": np.empty(0, dtype=np.uint8), "text_offsets": wordless}
-    return Encoded.from_arrays(own, model), own["versions"]
+    return side_of({key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}, model)
+
+
+def arrays_of(encoded: Encoded, versions: NDArray[np.int64]) -> dict[str, Any]:
+    """Return one encoded side, without words, and the version of each party."""
+    held = encoded.to_arrays() | {"versions": versions}
+    return {column: array for column, array in held.items() if column not in _WORDS}
+
+
+def side_of(arrays: Mapping[str, Any], model: Model) -> Side:
+    """The inverse of `arrays_of`."""
+    wordless = np.zeros(len(arrays["ids"]) + 1, dtype=np.int64)
+    words: dict[str, Any] = {"text_bytes": np.empty(0, dtype=np.uint8), "text_offsets": wordless}
+    return Encoded.from_arrays({**arrays, **words}, model), arrays["versions"]
+
+
+def packed(arrays: Mapping[str, Any]) -> bytes:
+    """Return the arrays as the bytes of one file, not compressed."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    """The inverse of `packed`; refuses anything pickled."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _folder() -> Path:

@@ -8,7 +8,7 @@ import io
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from importlib import import_module
 from typing import Any
@@ -19,6 +19,8 @@ from django.db.models import F
 from numpy.typing import NDArray
 
 from accounts.models import Anchor, Stall
+from matching.engine.crowding import Crowding
+from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model
 from matching.engine.pipeline import encode
 from matching.engine.types import Exclusions, Parties, Side, Snapshot
@@ -53,6 +55,11 @@ class Market:
     anchors: Encoded
     versions: Mapping[str, Versions]
     day: date
+    crowding: Crowding | None = None  # how busy everybody was when this run's lists were made
+
+    def with_crowding(self, crowding: Crowding | None) -> "Market":
+        """Return the same market with the queues decided."""
+        return replace(self, crowding=crowding)
 
     def side(self, side: str) -> Encoded:
         """Return the encoded parties of `side`."""
@@ -212,9 +219,14 @@ def _kept(run: EngineRun, model: Model) -> Market | None:
     saved_at, sides = kept.saved_at(key), kept.load(key, model)
     if saved_at is None or sides is None:
         return None
-    versions = {side: (encoded.parties.ids, numbers) for side, (encoded, numbers) in sides.items()}
-    market = Market(run, model, sides["stall"][0], sides["anchor"][0], versions, town_today())
+    market = market_from(run, model, sides, town_today()).with_crowding(load_crowding(run))
     return _refresh(market, parties_active_since(saved_at - KEPT_MARGIN))
+
+
+def market_from(run: EngineRun, model: Model, sides: Mapping[str, kept.Side], day: date) -> Market:
+    """Return the market of two sides that were stored encoded, by anybody."""
+    versions = {side: (encoded.parties.ids, numbers) for side, (encoded, numbers) in sides.items()}
+    return Market(run, model, sides["stall"][0], sides["anchor"][0], versions, day)
 
 
 def _read(run: EngineRun, model: Model) -> Market:
@@ -222,14 +234,16 @@ def _read(run: EngineRun, model: Model) -> Market:
     stalls = read_stalls(model.vocabulary, past=histories("stall"))
     anchors = read_anchors(model.vocabulary, past=histories("anchor"))
     held = {side: _aligned(versions[side], p) for side, p in (("stall", stalls), ("anchor", anchors))}
-    return Market(run, model, encode(model, stalls), encode(model, anchors), held, town_today())
+    return Market(
+        run, model, encode(model, stalls), encode(model, anchors), held, town_today(), load_crowding(run)
+    )
 
 
 def _refresh(market: Market, touched: Mapping[str, Iterable[int]]) -> Market:
     stalls, stall_versions = _refreshed_side(market, "stall", touched.get("stall", ()))
     anchors, anchor_versions = _refreshed_side(market, "anchor", touched.get("anchor", ()))
     versions = {"stall": stall_versions, "anchor": anchor_versions}
-    return Market(market.run, market.model, stalls, anchors, versions, market.day)
+    return replace(market, stalls=stalls, anchors=anchors, versions=versions)
 
 
 def _refreshed_side(market: Market, side: str, touched: Iterable[int]) -> tuple[Encoded, Versions]:
@@ -283,3 +297,22 @@ def unpack_model(data: bytes) -> Model:
     """The inverse of `pack_model`; refuses anything pickled."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return Model.from_arrays(dict(arrays))
+
+
+def pack_crowding(crowding: Crowding) -> bytes:
+    """Return the state of the queues as one compressed file of plain arrays."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = crowding.to_arrays()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def load_crowding(run: EngineRun) -> Crowding | None:
+    """Return how busy everybody was in that run; None for a run that did not decide it."""
+    if not run.market:
+        return None
+    try:
+        return Crowding.from_arrays(kept.unpacked(bytes(run.market)))
+    except (ValueError, EngineError):  # of another version of the engine: the next re-match decides anew
+        logger.warning("the state of the market of run %s cannot be read", run.pk, exc_info=True)
+        return None

@@ -14,8 +14,7 @@ from django.utils import timezone
 from accounts.models import Anchor, Stall
 from matching.choices import ReactionKind
 from matching.models import Reaction
-from matching.services import recommendations
-from matching.services.recommendations import rematch_everybody
+from matching.services.recommendations import rematch, rematch_everybody
 from matching.snapshot import market as markets
 from matching.snapshot.market import Market, current_market, forget_market
 from tests.factories import AnchorFactory, StallFactory
@@ -125,13 +124,13 @@ def test_a_refresh_during_a_rematch_keeps_the_market_of_the_run_that_counts(town
     """The market of an unfinished run is nobody else's: taking it over made every save read all rows."""
     warm = again()
     seen = []
-    real = recommendations._store_everybody
+    real = rematch.publish_run
 
-    def store(market: Market, progress: Any) -> Any:
+    def publish(**run: Any) -> Any:
         seen.append(current_market())
-        return real(market, progress)
+        return real(**run)
 
-    monkeypatch.setattr(recommendations, "_store_everybody", store)
+    monkeypatch.setattr(rematch, "publish_run", publish)
     monkeypatch.setattr(markets, "_load", lambda run: pytest.fail("the market was read again"))
     rematch_everybody()
     assert seen[0] is not None and seen[0].run.pk == warm.run.pk

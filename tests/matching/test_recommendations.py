@@ -14,8 +14,10 @@ from accounts.services.stalls import archive_stall, update_stall
 from jobs.models import Job, JobState
 from jobs.tasks import run_job
 from matching.models import EngineRun, RecommendationList
-from matching.packing import unpack
+from matching.packing import LIST_LENGTH, unpack
 from matching.services import recommendations
+from matching.services.recommendations import rematch, storing
+from matching.services.recommendations.computing import recommend_for
 from matching.snapshot.market import current_market
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory
 
@@ -24,8 +26,7 @@ pytestmark = pytest.mark.django_db
 
 def entries_of(side: str, subject_id: int) -> Any:
     row = RecommendationList.objects.get(side=side, subject_id=subject_id, superseded_at__isnull=True)
-    names = ("partner_ids", "scores", "parts", "confidences")
-    return unpack(**{name: bytes(getattr(row, name)) for name in names})
+    return unpack(row)
 
 
 def partners_of(side: str, subject_id: int) -> list[int]:
@@ -59,7 +60,7 @@ def test_a_rematch_stores_a_list_for_everybody_that_sums_exactly(town: Any) -> N
         for party in parties:
             entries = entries_of(side, party.pk)
             assert sorted(entries.partner_ids.tolist()) == sorted(other.pk for other in others)
-            assert np.all(np.diff(entries.scores) <= 0)
+            assert np.all(np.diff(entries.scores + entries.adjustments.sum(axis=1)) <= 0)
             assert np.array_equal(run.base_hundredths + entries.parts.sum(axis=1), entries.scores)
 
 
@@ -107,7 +108,7 @@ def test_an_archived_stall_leaves_every_list(town: Any) -> None:
 def test_an_older_computation_does_not_overwrite_a_newer_list(town: Any) -> None:
     (stall, *_), _ = town
     old_market = current_market()
-    lists = recommendations._recommend(old_market, "stall", [stall.pk])
+    lists = recommend_for(old_market, "stall", [stall.pk])
     update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
     work_off()
     newer = RecommendationList.objects.get(side="stall", subject_id=stall.pk, superseded_at__isnull=True)
@@ -118,14 +119,14 @@ def test_an_older_computation_does_not_overwrite_a_newer_list(town: Any) -> None
 
 def test_what_changed_during_a_rematch_is_computed_again(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (stall, *_), (_, shirts) = town
-    store = recommendations._store_everybody
+    publish = rematch.publish_run
 
-    def store_and_edit(market: Any, progress: Any) -> Any:
+    def edit_and_publish(**run: Any) -> Any:
         update_stall(actor=None, stall=stall, data={"categories": ["t_shirt"]}, expected=stall.version)
         Job.objects.all().delete()  # as if that job had run before the rematch stored its older list
-        return store(market, progress)
+        return publish(**run)
 
-    monkeypatch.setattr(recommendations, "_store_everybody", store_and_edit)
+    monkeypatch.setattr(rematch, "publish_run", edit_and_publish)
     recommendations.rematch_everybody()
     assert Job.objects.filter(dedupe_key=f"refresh:stall:{stall.pk}").exists()
     work_off()
@@ -175,11 +176,15 @@ def test_one_current_list_per_subject_is_held_by_the_database(town: Any) -> None
 def test_full_lists_tell_the_score_to_beat() -> None:
     merchant = MerchantFactory.create()
     StallFactory.create(merchant=merchant)
-    AnchorFactory.create_batch(recommendations.LIST_LENGTH + 3, legal_basis="contract")
+    AnchorFactory.create_batch(LIST_LENGTH + 3, legal_basis="contract")
     recommendations.rematch_everybody()
     row = RecommendationList.objects.get(side="stall")
-    assert row.floor_hundredths == int(entries_of("stall", row.subject_id).scores[-1])
-    assert len(partners_of("stall", row.subject_id)) == recommendations.LIST_LENGTH
+    assert row.floor_hundredths == value_of_last(entries_of("stall", row.subject_id))
+    assert len(partners_of("stall", row.subject_id)) == LIST_LENGTH
+
+
+def value_of_last(entries: Any) -> int:
+    return int(entries.scores[-1]) + int(entries.adjustments[-1].sum())
 
 
 def market_before(change: Any) -> Any:
@@ -196,7 +201,7 @@ def test_a_slower_worker_does_not_undo_what_a_quicker_one_knew(town: Any) -> Non
     newcomer = Stall.objects.latest("pk")
     recommendations.patch_partners(changed={"stall": [newcomer.pk]})
     assert newcomer.pk in partners_of("anchor", anchor.pk)
-    late = recommendations._recommend(old, "anchor", [anchor.pk])
+    late = recommend_for(old, "anchor", [anchor.pk])
     assert newcomer.pk not in late.partner_ids
     assert recommendations.store_lists(market=old, lists=late) == 0
     assert newcomer.pk in partners_of("anchor", anchor.pk)
@@ -218,7 +223,7 @@ def test_where_neither_of_two_lists_knows_all_a_third_is_asked_for(town: Any) ->
     Anchor.objects.filter(pk=anchor.pk).update(moq_max=1, version=anchor.version + 1)
     market = current_market()
     assert market is not None
-    lists = recommendations._recommend(market, "anchor", [anchor.pk])
+    lists = recommend_for(market, "anchor", [anchor.pk])
     recommendations.store_lists(market=market, lists=lists)
     assert Job.objects.filter(dedupe_key=f"refresh:anchor:{anchor.pk}", state=JobState.QUEUED).count() == 1
 
@@ -226,7 +231,7 @@ def test_where_neither_of_two_lists_knows_all_a_third_is_asked_for(town: Any) ->
 def test_two_workers_that_lock_each_other_out_try_again(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL ends one of two transactions that update the same lists in another order."""
     (_dress, shirt, _), _anchors = town
-    real, tries = recommendations._store_once, []
+    real, tries = storing._store_once, []
 
     def store(*given: Any) -> int:
         tries.append(given)
@@ -234,7 +239,7 @@ def test_two_workers_that_lock_each_other_out_try_again(town: Any, monkeypatch: 
             raise OperationalError("deadlock detected")
         return real(*given)
 
-    monkeypatch.setattr(recommendations, "_store_once", store)
+    monkeypatch.setattr(storing, "_store_once", store)
     Stall.objects.filter(pk=shirt.pk).update(moq=9, version=shirt.version + 1)
     assert recommendations.refresh_party(side="stall", party_id=shirt.pk)["stored"] == 1
     assert len(tries) == 2

@@ -19,6 +19,8 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 class BarRun(Run):
     """Shows progress in the terminal instead of storing it."""
 
+    job_id = 0
+
     def __init__(self, bar: Any) -> None:
         self.bar = bar
 

@@ -18,6 +18,7 @@ from matching.invariants import lists as lists_of_invariants
 from matching.models import (
     AnchorHour,
     Booking,
+    DueParty,
     EngineRun,
     Match,
     MatchEvent,
@@ -327,6 +328,7 @@ def _(town, patch):
 @seeds(11, What.LIST_DUE)
 def _(town, patch):
     Stall.objects.filter(pk=town.stalls[2].pk).update(version=F("version") + 1)
+    DueParty.objects.filter(side="stall", party_id=town.stalls[2].pk).delete()
 
 
 @seeds(12, What.KEY_TWICE)

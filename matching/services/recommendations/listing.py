@@ -1,0 +1,145 @@
+"""The list of one party, of those whom a change touches, of a herd that changed at once (layer: services).
+
+What a concurrent change makes old again is computed again by the job which that change wrote.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from numpy.typing import NDArray
+
+from accounts.models import Stall
+from matching.engine.candidates import ruled_out
+from matching.engine.pairs import mutual_scores
+from matching.engine.types import Side, rows_of
+from matching.models import DueParty, RecommendationList
+from matching.packing import IDS
+from matching.services.recommendations.asking import REMATCH_ABOVE, request_patch, request_rematch
+from matching.services.recommendations.computing import BLOCK, Progress, chunks, recommend_for, relist, silent
+from matching.services.recommendations.rematch import rematch_everybody
+from matching.services.recommendations.storing import store_lists
+from matching.snapshot.market import Market, current_market, exclusions_for
+
+# --- one party ---------------------------------------------------------------------------------------
+
+
+def refresh_party(*, side: str, party_id: int) -> dict[str, Any]:
+    """Compute and store the list of one party, and write the job that patches its partners' lists."""
+    market = current_market({side: [party_id]})
+    if market is None or _has_outgrown(market):
+        return rematch_everybody()
+    lists = recommend_for(market, side, [party_id])
+    with transaction.atomic():
+        stored = store_lists(market=market, lists=lists)
+        request_patch({side: [party_id]})
+    return {"stored": stored, "candidates": int(lists.reasons_counts[0, 0]) if len(lists) else 0}
+
+
+def _has_outgrown(market: Market) -> bool:
+    """Whether the market is twice as large as the one that its model was fitted on."""
+    return len(market.stalls) + len(market.anchors) > 2 * max(market.run.parties_fitted, 10)
+
+
+def refresh_between(*, merchant_id: int, anchor_id: int) -> dict[str, Any]:
+    """Compute and store the lists of an anchor and of all stalls of a merchant, however many they are.
+
+    Nobody else's list can hold one of the pairs between the two, so no partner is patched.
+    """
+    market = current_market()
+    if market is None:
+        return {"stored": 0}
+    stall_ids = list(Stall.objects.filter(merchant_id=merchant_id).values_list("pk", flat=True))
+    stored = 0
+    for side, ids in (("anchor", [anchor_id]), ("stall", stall_ids)):
+        for block in chunks([pk for pk in sorted(ids) if market.holds(side, pk)], BLOCK):
+            stored += store_lists(market=market, lists=recommend_for(market, side, block))
+    return {"stored": stored}
+
+
+def patch_partners(*, changed: Mapping[str, Sequence[int]], progress: Progress = silent) -> dict[str, Any]:
+    """Compute anew the lists that hold a changed party (ids by side) or that it now belongs in."""
+    market = current_market(changed)
+    if market is None:
+        return {"stored": 0}
+    touched = {
+        Side(side).other.value: touched_partners(market, side, ids) for side, ids in changed.items() if ids
+    }
+    total, done, stored = sum(map(len, touched.values())), 0, 0
+    for other, ids in touched.items():
+        for block in chunks(ids, BLOCK):
+            stored += store_lists(market=market, lists=recommend_for(market, other, block))
+            done += len(block)
+            progress(done, total)
+    return {"touched": total, "stored": stored}
+
+
+def touched_partners(market: Market, side: str, party_ids: Sequence[int]) -> list[int]:
+    """Return whose list holds one of the parties, or has a last place that one beats, or has room for one."""
+    lists = RecommendationList.objects.filter(side=Side(side).other.value, superseded_at__isnull=True)
+    rows = list(lists.order_by("subject_id").values_list("subject_id", "floor_hundredths", "partner_ids"))
+    subjects = np.asarray([row[0] for row in rows], dtype=np.int64)
+    floors = np.asarray([max(row[1], 0) for row in rows], dtype=np.int64)
+    touched = [_holders(subjects, [bytes(row[2]) for row in rows], party_ids)]
+    for party_id in party_ids:
+        ids, scores = _scores_against(market, side, party_id)
+        at = rows_of(subjects, ids)
+        touched.append(ids[(at < 0) | (scores >= np.append(floors, 0)[at])])
+    found: list[int] = np.unique(np.concatenate(touched)).tolist()
+    return found
+
+
+def _holders(
+    subjects: NDArray[np.int64], blobs: Sequence[bytes], party_ids: Sequence[int]
+) -> NDArray[np.int64]:
+    """Return the subjects whose packed partners hold one of the parties."""
+    held = np.isin(np.frombuffer(b"".join(blobs), dtype=IDS), np.asarray(party_ids, dtype=np.int64))
+    lengths = [len(blob) // np.dtype(IDS).itemsize for blob in blobs]
+    return np.repeat(subjects, lengths)[held]
+
+
+def _scores_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the candidates of the party on the other side, ids ascending, and its scores (hundredths)."""
+    own, others = market.side(side), market.side(Side(side).other.value)
+    row = own.parties.rows_of([party_id])
+    if row[0] < 0:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    me = own.parties.take(row)
+    pair = (me, others.parties) if side == "stall" else (others.parties, me)
+    codes = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other)
+    fit_rows = np.flatnonzero(codes.ravel() == 0)
+    mine = np.full(len(fit_rows), row[0], dtype=np.int64)
+    rows, columns = (mine, fit_rows) if side == "stall" else (fit_rows, mine)
+    points = mutual_scores(market.model, market.stalls, market.anchors, rows, columns) * 100
+    return others.parties.ids[fit_rows], np.rint(points * 100).astype(np.int64)
+
+
+# --- a herd ------------------------------------------------------------------------------------------
+
+
+def refresh_due(*, batch: int, progress: Progress = silent) -> dict[str, Any]:
+    """Bring the lists of all due parties up to date, then those of their partners: one job for all.
+
+    `batch` (the job's id) marks the parties taken, so that a change which comes meanwhile is due again, and
+    a repetition after a killed worker finds them.
+    """
+    DueParty.objects.filter(batch__isnull=True).update(batch=batch)
+    taken = DueParty.objects.filter(batch=batch)
+    due: dict[str, list[int]] = {"stall": [], "anchor": []}
+    for side, party_id in taken.order_by("side", "party_id").values_list("side", "party_id").distinct():
+        due[side].append(party_id)
+    total = sum(map(len, due.values()))
+    market = current_market(due) if total else None
+    if total and (market is None or _has_outgrown(market)):
+        result = rematch_everybody(progress=progress)
+        taken.delete()
+        return result
+    stored = 0 if market is None else relist(market, due, progress)
+    with transaction.atomic():
+        if total > REMATCH_ABOVE:
+            request_rematch()
+        elif total:
+            request_patch({side: ids for side, ids in due.items() if ids})
+        taken.delete()
+    return {"due": total, "stored": stored}

@@ -1,0 +1,227 @@
+"""Replacing lists: a reader sees the old one or the new, never half of one (layer: services).
+
+A re-match stages its lists as rows that are superseded from birth, which nobody reads as current; publishing
+the run then swaps them in, all in one transaction.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, OperationalError, transaction
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from matching.engine.results import Recommendations
+from matching.models import EngineRun, RecommendationList
+from matching.packing import PackedList, pack
+from matching.services.recommendations.asking import request_refresh
+from matching.snapshot.market import Market
+
+_STORE_TRIES = 3
+
+
+def store_lists(*, market: Market, lists: Recommendations) -> int:
+    """Replace the current lists of these subjects where they differ; return how many were replaced.
+
+    A list that was computed from a newer version of its subject or of the partners is left alone: two
+    workers may finish in another order than they began.
+    """
+    for _ in range(_STORE_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _store_once(market, lists)
+        except (IntegrityError, OperationalError):
+            continue  # another worker stored some of these lists in the same moment: compare again
+    with transaction.atomic():
+        return _store_once(market, lists)
+
+
+@dataclass
+class _Compared:
+    """Lists against those that are current: what is new, and which rows it concerns."""
+
+    fresh: list[RecommendationList] = field(default_factory=list)
+    outdated: list[int] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
+    torn: list[int] = field(default_factory=list)
+
+
+def _store_once(market: Market, lists: Recommendations) -> int:
+    side, now = lists.side.value, timezone.now()
+    compared = _compare(market, lists, now)
+    _change(compared.outdated, superseded_at=now)
+    _change(compared.confirmed, partners_version=market.partners_version(side))
+    RecommendationList.objects.bulk_create(compared.fresh, batch_size=500)
+    # Another machine knew newer partners and an older subject: neither list knows all, so a third is due.
+    request_refresh(side=side, ids=compared.torn)
+    return len(compared.fresh)
+
+
+def _compare(market: Market, lists: Recommendations, now: datetime) -> _Compared:
+    side = lists.side.value
+    versions, seen = market.version_of(side, lists.subject_ids), market.partners_version(side)
+    held = _current_lists(side, lists.subject_ids)
+    alike = _runs_read_alike(market.run)
+    found = _Compared()
+    for row, version in enumerate(versions.tolist()):
+        packed, old = pack(lists, row), held.get(int(lists.subject_ids[row]))
+        if old is not None:
+            if _is_newer(old, market.run, version, seen):
+                continue
+            if _is_same(old, packed, version, alike):
+                found.confirmed.append(old.pk)
+                continue
+            found.outdated.append(old.pk)
+            if old.subject_version < version and old.partners_version > seen:
+                found.torn.append(old.subject_id)
+        found.fresh.append(
+            RecommendationList(
+                side=side,
+                subject_id=int(lists.subject_ids[row]),
+                subject_version=version,
+                partners_version=seen,
+                run=market.run,
+                computed_at=now,
+                ruled_out=lists.reasons(row),
+                **asdict(packed),
+            )
+        )
+    return found
+
+
+# --- everybody's lists, staged and swapped in ----------------------------------------------------------
+
+
+def stage_lists(*, market: Market, lists: Recommendations) -> dict[str, Any]:
+    """Store those of these lists that differ from the current ones, as yet unseen; return what to publish.
+
+    Whoever stages the same block again, after a killed worker, replaces what that one had staged.
+    """
+    with transaction.atomic():
+        staged = RecommendationList.objects.filter(run=market.run, side=lists.side.value)
+        for chunk in _chunks(lists.subject_ids.tolist()):
+            staged.filter(subject_id__in=chunk).delete()
+        compared = _compare(market, lists, timezone.now())
+        for row in compared.fresh:
+            row.superseded_at = row.computed_at
+        RecommendationList.objects.bulk_create(compared.fresh, batch_size=500)
+    return {"staged": len(compared.fresh), "confirmed": compared.confirmed, "digest": _digest(lists)}
+
+
+def _digest(lists: Recommendations) -> str:
+    total = hashlib.sha256()
+    for array in (lists.partner_ids, lists.scores, lists.parts, lists.adjustments, lists.propensity):
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """How many lists are new, and whose list was computed meanwhile (ids by side)."""
+
+    stored: int
+    meanwhile: Mapping[str, Sequence[int]]
+
+
+def publish_run(*, market: Market, confirmed: Mapping[str, Sequence[int]], checksum: str) -> Swapped:
+    """Let all staged lists of the run replace the old ones in one step; the run then counts."""
+    for _ in range(_STORE_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _swap(market, confirmed, checksum)
+        except (IntegrityError, OperationalError):
+            continue  # another worker stored one of these lists in the same moment: compare again
+    with transaction.atomic():
+        return _swap(market, confirmed, checksum)
+
+
+def _swap(market: Market, confirmed: Mapping[str, Sequence[int]], checksum: str) -> Swapped:
+    run, now, stored = market.run, timezone.now(), 0
+    meanwhile: dict[str, list[int]] = {}
+    for side, ids in confirmed.items():
+        _change(ids, partners_version=market.partners_version(side))
+        current = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
+        held = {row[0]: row[1:] for row in current.values_list("subject_id", "pk", "subject_version")}
+        staged = RecommendationList.objects.filter(side=side, run=run)
+        adopted, outdated = [], []
+        for pk, subject_id, version in staged.values_list("pk", "subject_id", "subject_version"):
+            old_pk, old_version = held.get(subject_id, (None, -1))
+            if old_pk is not None and old_version > version:
+                continue  # the party changed meanwhile, and its own job has seen to that
+            adopted.append(pk)
+            outdated += [] if old_pk is None else [old_pk]
+        _change(outdated, superseded_at=now)
+        _change(adopted, superseded_at=None)
+        stored += len(adopted)
+        since = current.exclude(run=run).filter(computed_at__gte=run.created_at)
+        gone = RecommendationList.objects.filter(
+            side=side, superseded_at=now, computed_at__gte=run.created_at
+        )
+        meanwhile[side] = sorted(
+            {*since.values_list("subject_id", flat=True), *gone.values_list("subject_id", flat=True)}
+        )
+    run.checksum, run.finished_at = checksum, now
+    run.save(update_fields=["checksum", "finished_at", "updated_at"])
+    return Swapped(stored, meanwhile)
+
+
+# --- comparing ----------------------------------------------------------------------------------------
+
+
+def _is_newer(old: RecommendationList, run: EngineRun, version: int, seen: int) -> bool:
+    """Whether the stored list knows more than one of this run, subject version and partners' version.
+
+    A later run replaces it all the same: it ends with jobs for whatever changed since it read the market.
+    """
+    if old.subject_version != version:
+        return old.subject_version > version
+    return old.partners_version > seen and old.run_id >= run.pk
+
+
+def _runs_read_alike(run: EngineRun) -> set[int]:
+    """Return the runs whose packed lists read as those of `run`: same parts, same base."""
+    return set(
+        EngineRun.objects.filter(part_codes=run.part_codes, base_hundredths=run.base_hundredths).values_list(
+            "pk", flat=True
+        )
+    )
+
+
+def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, RecommendationList]:
+    current = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
+    found: dict[int, RecommendationList] = {}
+    for chunk in _chunks(subject_ids.tolist()):
+        found |= {row.subject_id: row for row in current.filter(subject_id__in=chunk)}
+    return found
+
+
+def _change(ids: Sequence[int], **columns: Any) -> None:
+    for chunk in _chunks(ids):
+        RecommendationList.objects.filter(pk__in=chunk).update(**columns)
+
+
+def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _is_same(old: RecommendationList, packed: PackedList, version: int, alike: set[int]) -> bool:
+    return (
+        old.subject_version == version
+        and old.run_id in alike
+        and bytes(old.partner_ids) == packed.partner_ids
+        and bytes(old.scores) == packed.scores
+        and bytes(old.parts) == packed.parts
+        and bytes(old.confidences) == packed.confidences
+        and bytes(old.adjustments) == packed.adjustments
+        and bytes(old.propensities) == packed.propensities
+    )
+
+
+def forget_superseded_lists(*, hours: int = 24) -> int:
+    """Delete lists that were replaced longer ago than any cursor is kept; return how many."""
+    before = timezone.now() - timedelta(hours=hours)
+    return RecommendationList.objects.filter(superseded_at__lt=before).delete()[0]
