@@ -3,8 +3,9 @@
     python -m benchmarks.town --stalls 5000 --anchors 50000
 
 Prints one JSON object. `peers` answer only "which 50 products are largest" for the stalls, without
-rules, directions or parts, so `score_topk_stalls` is the figure to hold against them. `market` is null
-until lists are spread over the market. `--skip-store` leaves out what needs a database.
+rules, directions or parts, so `score_topk_stalls` is the figure to hold against them. `score_topk` finds the
+candidates of both sides, `market` decides how busy everybody is, `lists` makes and explains all lists.
+`--skip-store` leaves out what needs a database.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,8 +26,10 @@ from benchmarks.timing import interleaved, medians, spreads
 from benchmarks.town_store import store_and_read
 from matching.engine import pipeline
 from matching.engine.candidates import strike_out
+from matching.engine.crowding import Crowding, crowding_of
 from matching.engine.model import Encoded, Model
 from matching.engine.parallel import run_blocks, spans
+from matching.engine.rerank import Pool
 from matching.engine.results import Recommendations
 from matching.engine.retrieval import Query, top_k
 from matching.engine.types import (
@@ -48,6 +52,48 @@ def mask(stalls: Encoded, anchors: Encoded) -> None:
     run_blocks(block, spans(len(stalls), 256))
 
 
+@dataclass
+class Town:
+    """The stages of a re-match, each keeping what the next needs."""
+
+    model: Model
+    stalls: Encoded
+    anchors: Encoded
+    snapshot: Snapshot
+    pools: dict[Side, Pool] = field(default_factory=dict)
+    crowding: Crowding | None = None
+
+    def find_pools(self) -> None:
+        for side in Side:
+            self.pools[side] = pipeline.pool(
+                self.model, self.stalls, self.anchors, self.snapshot.exclusions, side=side
+            )
+
+    def decide(self) -> None:
+        if not self.pools:
+            self.find_pools()
+        self.crowding = crowding_of(
+            self.stalls, self.anchors, {side: [pool] for side, pool in self.pools.items()}
+        )
+
+    def make_lists(self) -> list[Recommendations]:
+        if self.crowding is None:
+            self.decide()
+        return [
+            pipeline.lists_of(
+                self.model,
+                self.stalls,
+                self.anchors,
+                self.pools[side],
+                side=side,
+                subject_rows=np.arange(len(self.pools[side].mutual)),
+                k=K,
+                crowding=self.crowding,
+            )
+            for side in Side
+        ]
+
+
 def _told(name: str, seconds: list[float], work: Callable[[], object]) -> object:
     start = time.perf_counter()
     made = work()
@@ -60,26 +106,29 @@ def _stages(
     model: Model, stalls: Encoded, anchors: Encoded, snapshot: Snapshot, skip_peers: bool
 ) -> dict[str, Callable[[], object]]:
     """What is repeated, by name."""
+    town = Town(model, stalls, anchors, snapshot)
 
-    def both_sides(search: Callable[[Side], object]) -> Callable[[], object]:
-        return lambda: [search(side) for side in Side]
-
-    def topk(side: Side) -> object:
-        own = stalls if side is Side.STALL else anchors
-        query = Query(side, np.arange(len(own)), K)
-        return top_k(model, stalls, anchors, snapshot.exclusions, query)
-
-    def whole(side: Side) -> Recommendations:
-        return pipeline.recommend(model, stalls, anchors, snapshot.exclusions, side=side, k=K)
+    def topk_stalls() -> object:
+        return top_k(
+            model, stalls, anchors, snapshot.exclusions, Query(Side.STALL, np.arange(len(stalls)), K)
+        )
 
     one = stalls.parties.ids[:1]
     jobs: dict[str, Callable[[], object]] = {
         "mask": lambda: mask(stalls, anchors),
-        "score_topk_stalls": lambda: topk(Side.STALL),
-        "score_topk": both_sides(topk),
-        "recommend": both_sides(whole),
+        "score_topk_stalls": topk_stalls,
+        "score_topk": town.find_pools,
+        "market": town.decide,
+        "lists": town.make_lists,
         "one_stall": lambda: pipeline.recommend(
-            model, stalls, anchors, snapshot.exclusions, side=Side.STALL, subjects=one, k=K
+            model,
+            stalls,
+            anchors,
+            snapshot.exclusions,
+            side=Side.STALL,
+            subjects=one,
+            k=K,
+            crowding=town.crowding,
         ),
     }
     peers = {} if skip_peers else available()
@@ -103,7 +152,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     stalls, anchors = sides
     jobs = _stages(model, stalls, anchors, snapshot, arguments.skip_peers)
     seconds = interleaved(jobs, arguments.repeats) | {"fit": fitted, "encode": encoded}
-    both: list[Recommendations] = jobs["recommend"]()  # type: ignore[assignment]
+    both: list[Recommendations] = jobs["lists"]()  # type: ignore[assignment]
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     store = page = None
     if not arguments.skip_store:
@@ -118,7 +167,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "repeats": arguments.repeats,
         "seconds": {
             **own,
-            "market": None,
             "store": store and round(store, 4),
             "read_page": page and round(page, 6),
         },

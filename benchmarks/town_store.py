@@ -32,7 +32,8 @@ def _set_up(folder: str) -> None:
 
 
 def _block_of(lists: Recommendations, rows: slice) -> Recommendations:
-    arrays = ("subject_ids", "partner_ids", "scores", "parts", "confidence", "reasons_counts")
+    arrays = ("subject_ids", "partner_ids", "scores", "parts", "confidence")
+    arrays += ("adjustments", "propensity", "reasons_counts")
     return Recommendations(
         side=lists.side,
         base=lists.base,
@@ -52,7 +53,9 @@ def store_and_read(
         from matching.services.recommendations import store_lists
         from matching.snapshot.market import Market
 
-        run = EngineRun.objects.create(fingerprint=model.digest, model=b"")
+        run = EngineRun.objects.create(
+            fingerprint=model.digest, model=b"", part_codes=list(both[0].part_codes)
+        )
         versions = {
             side.parties.side.value: (side.parties.ids, np.zeros(len(side), dtype=np.int64))
             for side in (stalls, anchors)
@@ -68,12 +71,7 @@ def store_and_read(
         for subject in np.resize(stalls.parties.ids, _READS).tolist():
             start = time.perf_counter()
             row = RecommendationList.objects.get(side="stall", subject_id=subject, superseded_at=None)
-            entries = unpack(
-                partner_ids=bytes(row.partner_ids),
-                scores=bytes(row.scores),
-                parts=bytes(row.parts),
-                confidences=bytes(row.confidences),
-            )
+            entries = unpack(row)
             list(zip(entries.partner_ids[:PAGE].tolist(), entries.parts[:PAGE].tolist(), strict=True))
             reads.append(time.perf_counter() - start)
         from django.db import connections
