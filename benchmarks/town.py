@@ -73,7 +73,10 @@ class Town:
         if not self.pools:
             self.find_pools()
         self.crowding = crowding_of(
-            self.stalls, self.anchors, {side: [pool] for side, pool in self.pools.items()}
+            self.stalls,
+            self.anchors,
+            {side: [pool] for side, pool in self.pools.items()},
+            self.model.config,
         )
 
     def make_lists(self) -> list[Recommendations]:

@@ -153,6 +153,8 @@ CACHES = {"default": _cache()}
 # How many workers at most are asked to help the one that leads a re-match. Each does a piece at a time; the
 # embedded default has two threads, and a save should find one of them soon.
 REMATCH_HELPERS = env.int("MATCHMAKER_REMATCH_HELPERS", default=1 if EMBEDDED else 8)
+# How many parties' lists one piece of a re-match makes: a second of one worker.
+REMATCH_PIECE = env.int("MATCHMAKER_REMATCH_PIECE", default=1000)
 # How long a job may be due before the sweep sends its message again.
 JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=5.0)
 # A worker renews its lease four times in this; a killed one loses its job after it.

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.engine.config import Config
 from matching.engine.errors import EngineError
+from matching.engine.market.ascent import AscentRules
 from matching.engine.market.congestion import Congestion, busy_keys
 from matching.engine.market.edges import Edges
 from matching.engine.market.spread import MarketRules, spread
@@ -63,10 +65,11 @@ def crowding_of(
     stalls: Encoded,
     anchors: Encoded,
     pools: Mapping[Side, Sequence[Pool]],
-    rules: MarketRules | None = None,
+    config: Config,
 ) -> Crowding:
     """The state of the queues when everybody's list is made: `pools` are those of all, block by block."""
     edges, of_side = _edges(len(stalls), len(anchors), pools)
+    rules = MarketRules(ascent=AscentRules(sweeps=config.market_sweeps, tolerance=1e-3))
     decided = spread(edges, _weekly_room(stalls), _weekly_room(anchors), rules, candidates_of=of_side)
     return Crowding(decided.congestion, {Side.STALL: stalls.parties.ids, Side.ANCHOR: anchors.parties.ids})
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError
 
 from accounts.models import Anchor, Stall
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def town(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "BLOCK", 3)
+    monkeypatch.setattr(settings, "REMATCH_PIECE", 3)
     categories = ("dress", "t_shirt", "jeans", "coat")
     for number in range(8):
         StallFactory.create(categories=[categories[number % 4]], weekly_capacity=1 + number % 3)
@@ -43,7 +44,7 @@ def test_block_size_does_not_matter(town: None, monkeypatch: pytest.MonkeyPatch)
     recommendations.rematch_everybody()
     first = current_lists()
     RecommendationList.objects.all().delete()
-    monkeypatch.setattr(pieces, "BLOCK", 1000)
+    monkeypatch.setattr(settings, "REMATCH_PIECE", 1000)
     recommendations.rematch_everybody()
     assert current_lists() == first and len(first) == 16
     assert not RunPart.objects.exists()

@@ -8,7 +8,6 @@ so it is the same bytes whoever does it, and whoever does it again after a kille
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from jobs.services import enqueue
+from jobs.services import enqueue, lease
 from matching.engine.pipeline import lists_of, pool
 from matching.engine.rerank import Pool
 from matching.engine.types import Exclusions, Side
@@ -30,9 +29,8 @@ from matching.snapshot.market import Market, load_crowding, market_from, unpack_
 from matchmaker.core import clock
 from matchmaker.core.weeks import town_today
 
-BLOCK = 1_000
-# A worker takes a minute for the largest piece on a slow machine; a killed one's is taken after this.
-PIECE_LEASE = timedelta(seconds=120)
+# A worker takes seconds for a piece, a slow machine a minute; a killed one's is taken after so many leases.
+_LEASES = 4
 # Fewer pieces are done sooner than anybody is woken.
 _LEAST_TO_SHARE = 4
 HELP_KIND = "matching.help_rematch"
@@ -111,16 +109,17 @@ def _read_plan(run: EngineRun) -> Plan:
 
 def cut(plan: Plan, stage: PartStage) -> int:
     """Write the open pieces of a stage, a block of subjects each; return how many subjects they hold."""
+    size = settings.REMATCH_PIECE
     parts = [
         RunPart(
             run=plan.market.run,
             stage=stage,
             side=side,
             start=start,
-            stop=min(start + BLOCK, len(plan.market.side(side))),
+            stop=min(start + size, len(plan.market.side(side))),
         )
         for side in Side
-        for start in range(0, len(plan.market.side(side)), BLOCK)
+        for start in range(0, len(plan.market.side(side)), size)
     ]
     RunPart.objects.bulk_create(parts)
     if len(parts) >= _LEAST_TO_SHARE:
@@ -156,7 +155,7 @@ def take(run: EngineRun) -> RunPart | None:
     for part in pieces.order_by("pk"):
         # Of several workers the one whose UPDATE finds the row as it was has it.
         if RunPart.objects.filter(is_free, pk=part.pk, finished_at__isnull=True).update(
-            lease_until=now + PIECE_LEASE
+            lease_until=now + _LEASES * lease()
         ):
             return part
     return None

@@ -4,7 +4,6 @@ One worker leads and works with whoever helps; a leader that is killed is follow
 (layer: services).
 """
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from matching.models import EngineRun, PartStage, RunPart
 from matching.services.recommendations import pieces
 from matching.services.recommendations.asking import request_refresh
 from matching.services.recommendations.computing import Progress, relist, silent
-from matching.services.recommendations.storing import publish_run
+from matching.services.recommendations.storing import publish_run, sum_of_digests
 from matching.snapshot.market import (
     Market,
     adopt_market,
@@ -96,7 +95,7 @@ def _decide_market(plan: pieces.Plan) -> pieces.Plan:
     """Find how busy everybody is when all lists are made, and store it with the run."""
     market = plan.market
     pools = {side: list(pieces.pools_of(market.run, side)) for side in Side}
-    crowding = crowding_of(market.stalls, market.anchors, pools)
+    crowding = crowding_of(market.stalls, market.anchors, pools, market.model.config)
     market.run.market = pack_crowding(crowding)
     market.run.save(update_fields=["market", "updated_at"])
     decided = pieces.Plan(market.with_crowding(crowding), plan.exclusions)
@@ -108,15 +107,15 @@ def _publish(market: Market) -> dict[str, Any]:
     """Swap the lists in, then see to what changed while they were made."""
     made = RunPart.objects.filter(run=market.run, stage=PartStage.LISTS).order_by("pk")
     results = list(made.values_list("side", "result"))
-    digest = hashlib.sha256("".join(result["digest"] for _, result in results).encode())
+    checksum = sum_of_digests(result["digest"] for _, result in results)
     confirmed: dict[str, list[int]] = {side: [] for side in Side}
     for side, result in results:
         confirmed[side] += result["confirmed"]
     keep_market(market)
-    swapped = publish_run(market=market, confirmed=confirmed, checksum=digest.hexdigest())
+    swapped = publish_run(market=market, confirmed=confirmed, checksum=checksum)
     adopt_market(market)
     _see_to_changes(market, swapped.meanwhile)
-    return {"stored": swapped.stored, "checksum": digest.hexdigest()}
+    return {"stored": swapped.stored, "checksum": checksum}
 
 
 def _see_to_changes(market: Market, meanwhile: Mapping[str, Any]) -> None:

@@ -113,10 +113,21 @@ def stage_lists(*, market: Market, lists: Recommendations) -> dict[str, Any]:
 
 
 def _digest(lists: Recommendations) -> str:
-    total = hashlib.sha256()
-    for array in (lists.partner_ids, lists.scores, lists.parts, lists.adjustments, lists.propensity):
-        total.update(np.ascontiguousarray(array).tobytes())
-    return total.hexdigest()
+    """Return the sum of the digests of all lists, which does not depend on how they are cut into pieces."""
+    arrays: list[NDArray[Any]] = [lists.partner_ids, lists.scores, lists.parts]
+    arrays += [lists.adjustments, lists.propensity]
+    total = 0
+    for row, subject_id in enumerate(lists.subject_ids.tolist()):
+        one = hashlib.sha256(f"{lists.side} {subject_id}".encode())
+        for array in arrays:
+            one.update(np.ascontiguousarray(array[row]).tobytes())
+        total += int.from_bytes(one.digest())
+    return f"{total % 2**256:064x}"
+
+
+def sum_of_digests(digests: Iterable[str]) -> str:
+    """Return the digest of all pieces together."""
+    return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"
 
 
 @dataclass(frozen=True)
