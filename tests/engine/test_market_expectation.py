@@ -37,9 +37,7 @@ def by_enumeration(orientation, ranks, attention):
             chance = np.prod(
                 [exposure[e] if o else 1 - exposure[e] for e, o in zip(own, outcome, strict=True)]
             )
-            total += chance * sum(
-                places[place] * orientation.screened[e] for place, e in enumerate(applied)
-            )
+            total += chance * sum(places[place] * orientation.screened[e] for place, e in enumerate(applied))
     return total
 
 
