@@ -129,7 +129,9 @@ def _bridges(market: Market) -> Makers:
             v = fit_ridge(new[learn], known, a)
             for b in (only["b"],) if only else RIDGE:
                 bridge = across(v, old, b)
-                for t in (only["t"],) if only else SHARE_OF_BRIDGE:
+                # Without a share of the bridge its penalty does not matter, so one is tried.
+                shares = SHARE_OF_BRIDGE if b == RIDGE[0] else SHARE_OF_BRIDGE[1:]
+                for t in (only["t"],) if only else shares:
                     yield {"a": a, "b": b, "t": t}, _bridge_scorer(task, new, old, v, bridge, t, turned)
 
     return makers
