@@ -308,12 +308,10 @@ def _groups(table: CsvTable, about: Mapping[str, Any]) -> tuple[IntArray, tuple[
 def _refuse_repeats(
     table: CsvTable, about: Mapping[str, Any], row: IntArray, column: IntArray, group: IntArray, width: int
 ) -> None:
-    _, first, counts = np.unique(
-        np.stack([group, row * width + column]), axis=1, return_index=True, return_counts=True
-    )
-    if (counts > 1).any():
-        entry = int(first[counts > 1][0])
-        raise table.wrong(entry, about["row"], "the same pair stands twice in one group")
+    first = np.unique(np.stack([group, row * width + column]), axis=1, return_index=True)[1]
+    again = np.setdiff1d(np.arange(len(table)), first)
+    if len(again):
+        raise table.wrong(int(again[0]), about["row"], "the same pair stands twice in one group")
 
 
 def _optional_numbers(table: CsvTable, about: Mapping[str, Any], key: str) -> FloatArray:
