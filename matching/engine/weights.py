@@ -34,7 +34,7 @@ from matching.engine.types import Arrays, FloatArray, Parties, Side
 
 DECISIONS = (STALL_DECIDES, ANCHOR_DECIDES)
 # A curve is straight between its values at these points of [0, 1].
-KNOTS = np.linspace(0.0, 1.0, 9)
+KNOTS = np.linspace(0.0, 1.0, 65)
 # Two directions at their furthest must stay within float32: exp(2 * 40) < 3.4e38.
 MOST_LOGITS = 40.0
 _BASE_BY_PRIOR = {"reliability", "received", "given"}

@@ -14,7 +14,7 @@ def random_learned(seed, steep=1.0, **changes):
         "biases": rng.normal(-0.5, 0.5, 3),
         "blocks": rng.normal(0.3, steep, (2, len(BLOCKS))),
         "hinges": rng.normal(0, steep, (2, len(HINGES))),
-        "curves": rng.normal(0, 0.4 * steep, (2, len(SINGLES), len(KNOTS))).cumsum(axis=2),
+        "curves": rng.normal(0, 0.14 * steep, (2, len(SINGLES), len(KNOTS))).cumsum(axis=2),
         "block_base": rng.uniform(0.1, 0.9, len(BLOCKS)),
         "hinge_base": rng.uniform(0.2, 0.8, len(HINGES)),
         "single_base": rng.uniform(0.2, 0.8, len(SINGLES)),
