@@ -100,6 +100,11 @@ class Decisions:
         who = np.where(self.direction == 0, self.stall_rows, self.anchor_rows)
         return np.asarray(3 * who + self.direction)
 
+    @property
+    def directed_weeks(self) -> IntArray:
+        """The week of each row in which a side decided."""
+        return np.asarray(self.week[np.isin(self.direction, DECISIONS)])
+
 
 _PLAIN = ("stall_rows", "anchor_rows", "direction", "yes", "at", "week", "weight")
 

@@ -6,11 +6,12 @@ fitted is what will score. Stalls and anchors are of different kinds, so their d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from matching.engine import judging
 from matching.engine.decisions import (
     FEATURES,
     IS_SINGLE,
@@ -44,8 +45,6 @@ GRID = Grid(
     c=(3e-4, 3e-3, 3e-2, 3e-1), prior_worth=(0.0, 300.0, 1500.0, 6000.0, 24_000.0), pooled=(False,), folds=4
 )
 DIRECTION_NAMES = ("stall", "anchor")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,38 @@ def teach(model: Model, decisions: Decisions, x: FloatArray) -> Lesson:
     return Lesson(_as_learned(model, decisions, fitted), tuple(choices))
 
 
+def shortage(decisions: Decisions) -> dict[str, Any] | None:
+    """What there is too little of to learn and to hold weeks out, None when there is enough.
+
+    `code` is too_few_weeks or too_few_answers, `needed` the least, and what is there follows.
+    """
+    weeks = np.unique(decisions.directed_weeks)
+    if len(weeks) >= judging.FEWEST_WEEKS:
+        early = decisions.at_rows(decisions.week < judging.held_out_from(decisions.directed_weeks))
+        if any(_is_enough(early, direction) for direction in DECISIONS):
+            return None
+        return {"code": "too_few_answers", "needed": FEWEST_OF_EACH, **_answers(early)}
+    if len(decisions.directed_weeks) < 2 * FEWEST_OF_EACH:
+        return {"code": "too_few_answers", "needed": FEWEST_OF_EACH, **_answers(decisions)}
+    return {"code": "too_few_weeks", "needed": judging.FEWEST_WEEKS, "weeks": len(weeks)}
+
+
+def _answers(decisions: Decisions) -> dict[str, int]:
+    """How often each side said yes and no."""
+    told = {}
+    for direction, name in enumerate(DIRECTION_NAMES):
+        answers = decisions.yes[decisions.direction == direction]
+        told[f"{name}_yes"] = int(answers.sum())
+        told[f"{name}_no"] = int(len(answers) - answers.sum())
+    return told
+
+
 def why_too_few(decisions: Decisions) -> str:
     """What is there and what would be needed, in one sentence."""
-    told = []
-    for direction in DECISIONS:
-        answers = decisions.yes[decisions.direction == direction]
-        told.append(f"{DIRECTION_NAMES[direction]}s said yes {int(answers.sum())} times and no "
-                    f"{int(len(answers) - answers.sum())} times")  # fmt: skip
+    told = ", ".join(f"{name} {count}" for name, count in _answers(decisions).items())
     return (
         f"decisions: at least {FEWEST_OF_EACH} of both kinds (yes and no) by stalls or by anchors, in "
-        f"{FEWEST_WEEKS} weeks or more, are needed; {', '.join(told)}"
+        f"{FEWEST_WEEKS} weeks or more, are needed; there are {told}"
     )
 
 

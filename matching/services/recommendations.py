@@ -21,10 +21,11 @@ from jobs.services import enqueue
 from matching.engine.candidates import ruled_out
 from matching.engine.config import Config
 from matching.engine.pairs import mutual_scores
-from matching.engine.pipeline import fit, recommend, run_fingerprint
+from matching.engine.pipeline import recommend, run_fingerprint
 from matching.engine.types import Recommendations, Side, rows_of
 from matching.models import EngineRun, RecommendationList
 from matching.packing import IDS, LIST_LENGTH, PackedList, pack
+from matching.snapshot.learned import fit_market
 from matching.snapshot.market import (
     Market,
     adopt_market,
@@ -213,11 +214,12 @@ def _scores_against(market: Market, side: str, party_id: int) -> tuple[NDArray[n
 def rematch_everybody(*, progress: Progress = _silent) -> dict[str, Any]:
     """Fit the engine on the market as it is and store everybody's list; the new run then counts."""
     snapshot, versions = read_snapshot()
-    model = fit(snapshot, Config(), seed=SEED)
+    model, learned = fit_market(snapshot, Config(), seed=SEED)
     fingerprint = run_fingerprint(model, snapshot.as_of)
     run = EngineRun.objects.create(
         fingerprint=fingerprint["digest"],
         model=pack_model(model),
+        learned=learned,
         parties_fitted=len(snapshot.stalls) + len(snapshot.anchors),
         details=fingerprint | {"settings": asdict(model.config)},
     )
