@@ -6,7 +6,7 @@ Tibshirani and Friedman, The Elements of Statistical Learning, 4.4 and 5.2.3). T
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,19 +54,27 @@ class AdditiveModel:
         return cls(basis, coefficients, float(arrays["bias"]))
 
 
-def fit_logistic(design: FloatArray, y: FloatArray, weight: FloatArray, c: float) -> tuple[FloatArray, float]:
-    """(coefficients [columns], bias) of a penalised logistic regression; one answer only is a flat model."""
+def fit_logistic(
+    design: FloatArray, y: FloatArray, weight: FloatArray, path: Sequence[float]
+) -> list[tuple[FloatArray, float]]:
+    """(coefficients [columns], bias) for each C of the path, each begun where the last ended.
+
+    With one kind of answer only the model is flat.
+    """
     if not ((y == 0.0) | (y == 1.0)).all():
         raise EngineError("y: answers must be 0 or 1")
     if (y == y[0]).all():
-        return np.zeros(design.shape[1]), _log_odds_of(y, weight)
+        return [(np.zeros(design.shape[1]), _log_odds_of(y, weight)) for _ in path]
     from sklearn.linear_model import LogisticRegression
 
+    made = []
     # Sums of several BLAS threads differ in the last bits, which would change a model's digest.
     with one_blas_thread():
-        model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-6, max_iter=100)
-        model.fit(design, y, sample_weight=weight)
-    return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
+        model = LogisticRegression(solver="newton-cholesky", tol=1e-5, max_iter=100, warm_start=True)
+        for c in path:
+            model.set_params(C=c).fit(design, y, sample_weight=weight)
+            made.append((np.array(model.coef_[0], dtype=np.float64), float(model.intercept_[0])))
+    return made
 
 
 def _log_odds_of(y: FloatArray, weight: FloatArray) -> float:
@@ -78,13 +86,13 @@ def fit_pooled(
     designs: tuple[FloatArray, FloatArray],
     y: tuple[FloatArray, FloatArray],
     weights: tuple[FloatArray, FloatArray],
-    c: float,
-) -> tuple[FloatArray, tuple[float, float]]:
-    """(coefficients of both directions alike, a bias of each)."""
-    column = np.concatenate(
-        [np.full(len(design), sign) for design, sign in zip(designs, (1.0, -1.0), strict=True)]
-    )
-    design = np.column_stack([np.concatenate(designs), DIRECTION_HEIGHT * column])
-    coefficients, bias = fit_logistic(design, np.concatenate(y), np.concatenate(weights), c)
-    apart = DIRECTION_HEIGHT * float(coefficients[-1])
-    return coefficients[:-1], (bias + apart, bias - apart)
+    path: Sequence[float],
+) -> list[tuple[FloatArray, tuple[float, float]]]:
+    """For each C of the path (coefficients of both directions alike, a bias of each)."""
+    sign = np.repeat((1.0, -1.0), [len(design) for design in designs])
+    design = np.column_stack([np.concatenate(designs), DIRECTION_HEIGHT * sign])
+    made = []
+    for coefficients, bias in fit_logistic(design, np.concatenate(y), np.concatenate(weights), path):
+        apart = DIRECTION_HEIGHT * float(coefficients[-1])
+        made.append((coefficients[:-1], (bias + apart, bias - apart)))
+    return made

@@ -32,7 +32,7 @@ def fit_calibration(logit: FloatArray, y: FloatArray, weight: FloatArray) -> Cal
     """The calibration of out-of-fold logits [pairs] to their answers."""
     if len(y) < FEWEST or (y == y[0]).all():
         return Calibration()
-    coefficients, shift = fit_logistic(logit[:, None], y, weight, c=1e6)
+    coefficients, shift = fit_logistic(logit[:, None], y, weight, (1e6,))[0]
     slope = float(coefficients[0])
     if slope >= LEAST_SLOPE:
         return Calibration(slope, shift)

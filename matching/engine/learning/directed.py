@@ -8,8 +8,7 @@ weeks) left out in turn; the test groups of an evaluation never come here.
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,6 +174,12 @@ def grouped_folds(group: IntArray, folds: int) -> IntArray:
     return fold[index]
 
 
+def common_folds(pair: Pair, folds: int) -> tuple[IntArray, IntArray]:
+    """The folds of both directions: a group is left out of both at once."""
+    fold = grouped_folds(np.concatenate([side.group for side in pair]), folds)
+    return fold[: len(pair[0].y)], fold[len(pair[0].y) :]
+
+
 # --- fitting ----------------------------------------------------------------------------------------------
 
 
@@ -186,25 +191,30 @@ class Shape:
     scale: FloatArray | None = None  # [f]
 
 
-def fit_additive(pair: Pair, c: float, pooled: bool, shape: Shape) -> tuple[AdditiveModel, AdditiveModel]:
-    """Both directions' curves; pooled ones differ in the bias only."""
+Models = tuple[AdditiveModel, AdditiveModel]
+
+
+def fit_additive(pair: Pair, path: Sequence[float], pooled: bool, shape: Shape) -> list[Models]:
+    """Both directions' curves for each C of the path; pooled ones differ in the bias only."""
     if not pooled:
-        first, second = (_fit_alone(side, c, shape) for side in pair)
-        return first, second
+        first, second = (_fit_alone(side, path, shape) for side in pair)
+        return list(zip(first, second, strict=True))
     if pair[0].names != pair[1].names:
         raise EngineError("names: directions with other features cannot be pooled")
-    basis = fit_basis(
-        np.concatenate([side.x for side in pair]), pair[0].names, bent=shape.bent, scale=shape.scale
-    )
+    both = np.concatenate([side.x for side in pair])
+    basis = fit_basis(both, pair[0].names, bent=shape.bent, scale=shape.scale)
     designs = basis.design(pair[0].x), basis.design(pair[1].x)
     weights = pair[0].weight, pair[1].weight
-    coefficients, biases = fit_pooled(designs, (pair[0].y, pair[1].y), weights, c)
-    return AdditiveModel(basis, coefficients, biases[0]), AdditiveModel(basis, coefficients, biases[1])
+    return [
+        (AdditiveModel(basis, coefficients, first), AdditiveModel(basis, coefficients, second))
+        for coefficients, (first, second) in fit_pooled(designs, (pair[0].y, pair[1].y), weights, path)
+    ]
 
 
-def _fit_alone(side: Examples, c: float, shape: Shape) -> AdditiveModel:
+def _fit_alone(side: Examples, path: Sequence[float], shape: Shape) -> list[AdditiveModel]:
     basis = fit_basis(side.x, side.names, bent=shape.bent, scale=shape.scale)
-    return AdditiveModel(basis, *fit_logistic(basis.design(side.x), side.y, side.weight, c))
+    fitted = fit_logistic(basis.design(side.x), side.y, side.weight, path)
+    return [AdditiveModel(basis, coefficients, bias) for coefficients, bias in fitted]
 
 
 def _log_loss(logit: FloatArray, side: Examples) -> float:
@@ -212,18 +222,20 @@ def _log_loss(logit: FloatArray, side: Examples) -> float:
     return float((side.weight * (np.logaddexp(0.0, logit) - side.y * logit)).sum())
 
 
-def out_of_fold(
-    pair: Pair, c: float, pooled: bool, folds: int, shape: Shape
-) -> tuple[FloatArray, FloatArray]:
-    """Model logits of every example by a model that saw no example of its fold."""
-    fold = [grouped_folds(side.group, folds) for side in pair]
-    logits = [np.empty(len(side.y)) for side in pair]
+Logits = tuple[FloatArray, FloatArray]
+
+
+def out_of_fold(pair: Pair, path: Sequence[float], pooled: bool, folds: int, shape: Shape) -> list[Logits]:
+    """For each C of the path, model logits of every example by a model that saw no example of its fold."""
+    fold = common_folds(pair, folds)
+    logits = [(np.empty(len(pair[0].y)), np.empty(len(pair[1].y))) for _ in path]
     for number in np.unique(np.concatenate(fold)):
-        train = tuple(side.at(own != number) for side, own in zip(pair, fold, strict=True))
-        models = fit_additive((train[0], train[1]), c, pooled, shape)
-        for side, own, out, model in zip(pair, fold, logits, models, strict=True):
-            out[own == number] = model.logit(side.x[own == number])
-    return logits[0], logits[1]
+        first, second = (side.at(own != number) for side, own in zip(pair, fold, strict=True))
+        for out, models in zip(logits, fit_additive((first, second), path, pooled, shape), strict=True):
+            for at, side in enumerate(pair):
+                held = fold[at] == number
+                out[at][held] = models[at].logit(side.x[held])
+    return logits
 
 
 def _blend(logit: FloatArray, side: Examples, decisions: float, worth: float) -> FloatArray:
@@ -231,55 +243,55 @@ def _blend(logit: FloatArray, side: Examples, decisions: float, worth: float) ->
     return np.asarray(trust * logit + (1.0 - trust) * side.prior)
 
 
-def _candidates(grid: Grid, pair: Pair) -> Iterator[tuple[bool, float]]:
-    alike = pair[0].names == pair[1].names
-    yield from itertools.product([way for way in grid.pooled if alike or not way] or [False], grid.c)
-
-
 def fit_directed(
     pair: Pair, grid: Grid | None = None, shape: Shape | None = None
-) -> tuple[DirectedModel, DirectedModel, Choice]:
+) -> tuple[DirectedModel, DirectedModel, Choice, Logits]:
     """Both directions fitted with what inner grouped cross-validation chose, calibrated out of fold.
 
-    With one group only nothing can be left out: the first entries of the grid are taken, uncalibrated.
+    The logits are the calibrated ones out of fold, for whoever learns on top of them. With one group only
+    nothing can be left out: the first entries of the grid are taken, uncalibrated.
     """
     grid, shape = grid or Grid(), shape or Shape()
+    if not (grid.c and grid.prior_worth and grid.pooled):
+        raise EngineError("grid: must offer at least one C, one worth of the prior and one way of pooling")
     counts = [float(side.weight.sum()) for side in pair]
-    best: Choice | None = None
-    kept: tuple[FloatArray, FloatArray] | None = None
-    alone = any(len(np.unique(side.group)) < 2 for side in pair)
-    for pooled, c in _candidates(grid, pair):
-        logits = None if alone else out_of_fold(pair, c, pooled, grid.folds, shape)
-        for worth in grid.prior_worth:
-            loss = 0.0
-            if logits is not None:
-                sides = zip(logits, pair, counts, strict=True)
-                loss = sum(_log_loss(_blend(out, side, n, worth), side) for out, side, n in sides) / sum(
-                    counts
-                )
-            if best is None or loss < best.loss:
-                best, kept = Choice(c, pooled, worth, loss), logits
-    if best is None:
-        raise EngineError("grid: must offer at least one C and one worth of the prior")
-    return (*_finish(pair, counts, best, kept, shape), best)
-
-
-def _finish(
-    pair: Pair,
-    counts: list[float],
-    choice: Choice,
-    logits: tuple[FloatArray, FloatArray] | None,
-    shape: Shape,
-) -> tuple[DirectedModel, DirectedModel]:
-    models = fit_additive(pair, choice.c, choice.pooled, shape)
-    made = []
+    alone = len(np.unique(np.concatenate([side.group for side in pair]))) < 2
+    best, logits = _first_choice(pair, grid, shape) if alone else _best_choice(pair, counts, grid, shape)
+    models = fit_additive(pair, (best.c,), best.pooled, shape)[0]
+    made, out = [], []
     for at, (side, n) in enumerate(zip(pair, counts, strict=True)):
-        calibration = Calibration()
-        if logits is not None:
-            blend = _blend(logits[at], side, n, choice.prior_worth)
-            calibration = fit_calibration(blend, side.y, side.weight)
-        made.append(DirectedModel(models[at], calibration, choice.prior_worth, n))
-    return made[0], made[1]
+        blend = _blend(logits[at], side, n, best.prior_worth)
+        calibration = Calibration() if alone else fit_calibration(blend, side.y, side.weight)
+        made.append(DirectedModel(models[at], calibration, best.prior_worth, n))
+        out.append(calibration(blend))
+    return made[0], made[1], best, (out[0], out[1])
+
+
+def _ways(pair: Pair, grid: Grid) -> list[bool]:
+    """Pooling only where both directions have the same features."""
+    alike = pair[0].names == pair[1].names
+    return [way for way in grid.pooled if alike or not way] or [False]
+
+
+def _first_choice(pair: Pair, grid: Grid, shape: Shape) -> tuple[Choice, Logits]:
+    pooled, c = _ways(pair, grid)[0], grid.c[0]
+    models = fit_additive(pair, (c,), pooled, shape)[0]
+    return Choice(c, pooled, grid.prior_worth[0], np.nan), (
+        models[0].logit(pair[0].x),
+        models[1].logit(pair[1].x),
+    )
+
+
+def _best_choice(pair: Pair, counts: list[float], grid: Grid, shape: Shape) -> tuple[Choice, Logits]:
+    """The least log loss per decision out of fold, and the logits behind it."""
+    tried: list[tuple[Choice, Logits]] = []
+    for pooled in _ways(pair, grid):
+        for c, logits in zip(grid.c, out_of_fold(pair, grid.c, pooled, grid.folds, shape), strict=True):
+            for worth in grid.prior_worth:
+                sides = zip(logits, pair, counts, strict=True)
+                loss = sum(_log_loss(_blend(out, side, n, worth), side) for out, side, n in sides)
+                tried.append((Choice(c, pooled, worth, loss / sum(counts)), logits))
+    return min(tried, key=lambda one: one[0].loss)
 
 
 def probability(model: DirectedModel, x: FloatArray, prior: FloatArray | float) -> FloatArray:

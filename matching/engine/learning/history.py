@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from matching.engine.errors import EngineError
 from matching.engine.types import BoolArray, FloatArray, IntArray
@@ -69,25 +68,3 @@ def given(answers: Answers, mean: float, worth: float) -> FloatArray:
 def received(answers: Answers, mean: float, worth: float) -> FloatArray:
     """[pairs] how often others say yes to the receiver."""
     return shrunk(*sums_before(answers.receiver, answers), mean, worth)
-
-
-def from_alike(
-    at: IntArray, other: IntArray, answers: Answers, likeness: FloatArray, worth: float
-) -> FloatArray:
-    """[pairs] Σ likeness · value / (Σ |likeness| + worth) over known answers that share `at`.
-
-    The likeness [parties, parties] is that of the pair's `other` party to the entry's; the pair itself is
-    left out. At = receiver, other = decider: what those who are like the decider said to the receiver.
-    At = decider, other = receiver: what the decider said to those who are like the receiver.
-    """
-    if answers.moment is not None:
-        raise EngineError("moment: likeness is made for a set of known answers, not for a stream")
-    parties = int(at.max(initial=-1)) + 1
-    shape = (parties, len(likeness))
-    value = np.where(answers.known, answers.value, 0.0)
-    said = sparse.csr_matrix((value, (at, other)), shape=shape)
-    asked = sparse.csr_matrix((answers.known.astype(np.float64), (at, other)), shape=shape)
-    own = likeness[other, other]
-    total = np.asarray(said @ likeness)[at, other] - own * value
-    weight = np.asarray(asked @ np.abs(likeness))[at, other] - np.abs(own) * answers.known
-    return np.asarray(total / (weight + worth))
