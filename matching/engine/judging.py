@@ -1,7 +1,8 @@
 """Whether a challenger may replace the current weights: both on weeks that neither learned from here.
 
-Published is only what ranks better for sure (paired bootstrap over the deciders' lists), says
-probabilities that hold (ECE), and does not show newcomers less.
+The gate asks that it ranks better for sure whichever weeks or deciders are drawn again, that its
+probabilities hold, and that newcomers lose nothing: neither in the lists of the weeks held out nor in
+the first ten places of the market as it is.
 """
 
 from __future__ import annotations
@@ -13,119 +14,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.engine import evaluation
 from matching.engine.decisions import Decisions, logits_by
 from matching.engine.errors import EngineError
+from matching.engine.evaluation import Interval, bootstrap_over_groups
+from matching.engine.gate import Forecast, GateRules, HeldOut, Refusal
+from matching.engine.gate import judge as pass_gate
 from matching.engine.model import Encoded, Model
 from matching.engine.retrieval import Query, top_k
-from matching.engine.scoring import sigmoid
+from matching.engine.scoring import ANCHOR_DECIDES, STALL_DECIDES, sigmoid
 from matching.engine.types import BoolArray, FloatArray, IntArray, Parties, Side, Snapshot
 from matching.engine.weights import DECISIONS, MOST_LOGITS, Weights
 
-K = 10
+RULES = GateRules()
 HELD_SHARE = 0.25
-FEWEST_WEEKS = 4
-FEWEST_LISTS = 30
-MOST_ECE = 0.03
-BINS = 10
-RESAMPLES = 2000
+FEWEST_WEEKS = 6
 # So many events (acceptances, decisions given and received) make a party known.
 KNOWN_AFTER = 3
 EXPOSURE_SUBJECTS = 300
+TOO_STEEP = "too_steep"
+REFUSALS = (*(refusal.value for refusal in Refusal), TOO_STEEP)
 # A re-match moves the base pair a little, and what was just within reach must stay so.
 _MARGIN = 0.9
 
 
 def held_out_from(week: IntArray) -> int:
-    """The first of the last quarter of weeks (at least one); EngineError with fewer than four weeks."""
+    """The first of the last quarter of weeks, at least as many as the gate asks for.
+
+    Raises EngineError with fewer than six weeks.
+    """
     weeks = np.unique(week)
     if len(weeks) < FEWEST_WEEKS:
         raise EngineError(
             f"decisions: of at least {FEWEST_WEEKS} weeks are needed, so that the last can be held out; "
             f"there are {len(weeks)}"
         )
-    return int(weeks[-max(1, round(HELD_SHARE * len(weeks)))])
-
-
-# --- metrics ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Metrics of each decider's list that holds both a yes and a no."""
-
-    ndcg: FloatArray  # [lists] at 10
-    average_precision: FloatArray  # [lists]
-    week: IntArray  # [lists] of the list's last decision
-
-
-def lists_of(decisions: Decisions, score: FloatArray) -> Lists:
-    """Each decider's decisions ordered by score; ties by the partner's row."""
-    names, group = np.unique(decisions.deciders, return_inverse=True)
-    partner = np.where(decisions.direction == 0, decisions.anchor_rows, decisions.stall_rows)
-    order = np.lexsort((partner, -score, group))
-    group, yes = group[order], decisions.yes[order]
-    starts = np.searchsorted(group, np.arange(len(names)))
-    rank = np.arange(len(group)) - starts[group]
-    positives = np.bincount(group, weights=yes, minlength=len(names))
-    sizes = np.bincount(group, minlength=len(names))
-    both = (positives > 0) & (positives < sizes)
-
-    discount = 1.0 / np.log2(np.arange(K) + 2.0)
-    gained = np.where(rank < K, yes * discount[np.minimum(rank, K - 1)], 0.0)
-    ideal = np.concatenate([[np.inf], np.cumsum(discount)])[np.minimum(positives, K).astype(int)]
-    ndcg = np.bincount(group, weights=gained, minlength=len(names)) / ideal
-    found = np.cumsum(yes)
-    found = found - (found - yes)[starts[group]]
-    precision = np.bincount(group, weights=yes * found / (rank + 1.0), minlength=len(names))
-    week = np.zeros(len(names), dtype=np.int64)
-    np.maximum.at(week, group, decisions.week[order])
-    return Lists(ndcg[both], (precision / np.maximum(positives, 1.0))[both], week[both])
-
-
-def auc(yes: FloatArray, score: FloatArray) -> float:
-    """P(a yes scores above a no), ties one half; NaN with one kind only."""
-    from scipy.stats import rankdata
-
-    positives = yes.sum()
-    negatives = len(yes) - positives
-    if not positives or not negatives:
-        return float("nan")
-    ranks = rankdata(score)[yes == 1.0].sum()
-    return float((ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives))
-
-
-def reliability(yes: FloatArray, p: FloatArray) -> list[dict[str, float]]:
-    """Bins of equal width in the probability said: mean said, share of yes, number."""
-    bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    return [
-        {
-            "said": float(p[bins == b].mean()),
-            "seen": float(yes[bins == b].mean()),
-            "n": int((bins == b).sum()),
-        }
-        for b in range(BINS)
-        if (bins == b).any()
-    ]
-
-
-def expected_calibration_error(curve: list[dict[str, float]]) -> float:
-    """Mean of |said - seen| over the decisions in the bins (Naeini, Cooper and Hauskrecht 2015)."""
-    total = sum(row["n"] for row in curve)
-    return sum(row["n"] * abs(row["said"] - row["seen"]) for row in curve) / total if total else 0.0
-
-
-def paired_interval(differences: FloatArray, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % percentile interval of the mean, by the bootstrap (Efron and Tibshirani 1993)."""
-    if not len(differences):
-        return float("nan"), float("nan")
-    means = [
-        differences[rng.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-# --- two models side by side --------------------------------------------------------------------------
+    return int(weeks[-max(RULES.fewest_groups, round(HELD_SHARE * len(weeks)))])
 
 
 def with_weights(model: Model, weights: Weights, learned: str) -> Model:
@@ -150,39 +74,102 @@ def judge(case: Case, current: Model, challenger: Model) -> dict[str, Any]:
     if not len(decisions):
         raise EngineError("decisions: nobody decided anything in the weeks held out")
     rng = np.random.default_rng(case.seed)
-    logits = {name: _logits(model, decisions, x) for name, model in _both(current, challenger)}
-    lists = {name: lists_of(decisions, score) for name, score in logits.items()}
-    gain = paired_interval(lists["challenger"].ndcg - lists["current"].ndcg, rng)
-    exposure = _exposure(case, current, challenger, rng)
-    figures = {
-        "decisions": len(decisions),
-        "lists": len(lists["challenger"].ndcg),
-        "weeks": _weeks(decisions, lists),
-        "ndcg10_gain": {"mean": _mean(lists["challenger"].ndcg - lists["current"].ndcg), "interval": gain},
-        "newcomers": exposure,
-        **{name: _figures(decisions, logits[name], lists[name]) for name in logits},
+    tried = {
+        name: _Tried.of(decisions, _logits(model, decisions, x))
+        for name, model in (("current", current), ("challenger", challenger))
     }
-    figures["refused"] = refusals(figures, challenger)
-    shown: dict[str, Any] = plain(figures)
-    return shown
+    verdict = pass_gate(
+        _held_out(decisions), tried["challenger"].forecast, tried["current"].forecast, rng, RULES
+    )
+    gain = _gain_by_decider(tried, rng)
+    exposure = _exposure(case, current, challenger, rng)
+    refused = {refusal.value for refusal in verdict.refusals}
+    refused |= _more_refusals(tried, gain, exposure, challenger)
+    figures: dict[str, Any] = plain(
+        {
+            "decisions": len(decisions),
+            "lists": len(tried["challenger"].ndcg),
+            "ndcg10_gain": {"by_week": verdict.ndcg, "by_decider": gain},
+            "log_loss_difference": verdict.log_loss,
+            "newcomers": exposure,
+            "newcomers_in_lists": verdict.newcomers,
+            "weeks": _weeks(decisions, tried),
+            **{name: one.figures(decisions) for name, one in tried.items()},
+            "refused": [code for code in REFUSALS if code in refused],
+        }
+    )
+    return figures
 
 
-def refusals(figures: dict[str, Any], challenger: Model) -> list[str]:
-    """Why the challenger must not be published; empty when it may."""
-    newcomers = figures["newcomers"]["interval"]
+def _more_refusals(
+    tried: dict[str, _Tried], gain: Interval | None, exposure: dict[str, Any], challenger: Model
+) -> set[str]:
+    """What is asked beside the gate of held-out lists."""
+    newcomers: Interval | None = exposure["difference"]
     reach = challenger.weights.furthest(challenger.encoder.weights).max()
     against = {
-        "too_few_lists": figures["lists"] < FEWEST_LISTS,
-        "not_better": not figures["ndcg10_gain"]["interval"][0] > 0.0,
-        "miscalibrated": figures["challenger"]["ece"] > MOST_ECE,
-        "newcomers_lower": newcomers is not None and newcomers[1] < 0.0,
-        "too_steep": reach > _MARGIN * MOST_LOGITS,
+        Refusal.TOO_LITTLE_EVIDENCE.value: len(tried["challenger"].ndcg) < RULES.fewest_lists,
+        Refusal.NOT_BETTER.value: gain is None or not gain.low > 0.0,
+        Refusal.NEWCOMERS_LOSE.value: newcomers is not None and newcomers.high < 0.0,
+        TOO_STEEP: reach > _MARGIN * MOST_LOGITS,
     }
-    return [code for code, holds in against.items() if holds]
+    return {code for code, holds in against.items() if holds}
 
 
-def _both(current: Model, challenger: Model) -> tuple[tuple[str, Model], tuple[str, Model]]:
-    return ("current", current), ("challenger", challenger)
+def _gain_by_decider(tried: dict[str, _Tried], rng: np.random.Generator) -> Interval | None:
+    difference = tried["challenger"].ndcg - tried["current"].ndcg
+    if not len(difference):
+        return None
+    return bootstrap_over_groups(difference, np.arange(len(difference)), rng, RULES.draws)
+
+
+# --- one model on the weeks held out ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One model's answers, and how its lists that hold both a yes and a no came out."""
+
+    logits: FloatArray  # [decisions]
+    ndcg: FloatArray  # [lists] at 10
+    precision: FloatArray  # [lists]
+    week: IntArray  # [lists] of the list's first decision
+
+    @classmethod
+    def of(cls, decisions: Decisions, logits: FloatArray) -> _Tried:
+        names, index = np.unique(decisions.deciders, return_inverse=True)
+        positives = np.bincount(index, weights=decisions.yes, minlength=len(names))
+        mixed = (positives > 0) & (positives < np.bincount(index, minlength=len(names)))
+        entry = np.flatnonzero(mixed[index])
+        lists = evaluation.rank_lists(decisions.deciders[entry], logits[entry], decisions.yes[entry])
+        week = np.full(len(names), np.iinfo(np.int64).max)
+        np.minimum.at(week, index, decisions.week)
+        return cls(logits, evaluation.ndcg(lists, RULES.k), evaluation.average_precision(lists), week[mixed])
+
+    @property
+    def forecast(self) -> Forecast:
+        p = sigmoid(self.logits)
+        return Forecast(p, p, p)
+
+    def figures(self, decisions: Decisions) -> dict[str, Any]:
+        p, yes = sigmoid(self.logits), decisions.yes
+        curve = evaluation.reliability(p, yes)
+        directions = [decisions.direction == direction for direction in DECISIONS]
+        return {
+            "ndcg10": _mean(self.ndcg),
+            "map": _mean(self.precision),
+            "auc": evaluation.auc(p, yes),
+            "auc_by_direction": [evaluation.auc(p[own], yes[own]) for own in directions],
+            "log_loss": _mean(evaluation.log_loss(p, yes)),
+            "ece": curve.ece,
+            "reliability": [
+                {"said": said, "seen": seen, "n": n}
+                for said, seen, n in zip(
+                    curve.predicted.tolist(), curve.observed.tolist(), curve.count.tolist(), strict=True
+                )
+                if n
+            ],
+        }
 
 
 def _logits(model: Model, decisions: Decisions, x: FloatArray) -> FloatArray:
@@ -193,29 +180,32 @@ def _logits(model: Model, decisions: Decisions, x: FloatArray) -> FloatArray:
     return out
 
 
-def _figures(decisions: Decisions, logits: FloatArray, lists: Lists) -> dict[str, Any]:
-    p, yes = sigmoid(logits), decisions.yes
-    curve = reliability(yes, p)
-    by_direction = [auc(yes[decisions.direction == d], logits[decisions.direction == d]) for d in DECISIONS]
-    return {
-        "ndcg10": _mean(lists.ndcg),
-        "map": _mean(lists.average_precision),
-        "auc": auc(yes, logits),
-        "auc_by_direction": by_direction,
-        "log_loss": _mean(np.logaddexp(0.0, logits) - yes * logits),
-        "ece": expected_calibration_error(curve),
-        "reliability": curve,
-    }
+def _held_out(decisions: Decisions) -> HeldOut:
+    """The decisions as the gate reads them: each tells one direction's answer."""
+    stall = decisions.direction == STALL_DECIDES
+    partner = np.where(stall, _events(decisions.anchor_past), _events(decisions.stall_past))
+    return HeldOut(
+        group=decisions.week,
+        subject=decisions.deciders,
+        stall_says=np.where(stall, decisions.yes, np.nan),
+        anchor_says=np.where(decisions.direction == ANCHOR_DECIDES, decisions.yes, np.nan),
+        match=decisions.yes,
+        newcomer=partner < KNOWN_AFTER,
+    )
 
 
-def _weeks(decisions: Decisions, lists: dict[str, Lists]) -> list[dict[str, Any]]:
-    """By week of each list's last decision: how many, and the mean of both."""
+def _events(past: Any) -> FloatArray:
+    return np.asarray(past["accepted"] + past["decisions_given"] + past["received"], dtype=np.float64)
+
+
+def _weeks(decisions: Decisions, tried: dict[str, _Tried]) -> list[dict[str, Any]]:
+    """By week of each list's first decision: how many, and the mean of both."""
     return [
         {
             "week": date.fromordinal(int(week)).isoformat(),
             "decisions": int((decisions.week == week).sum()),
-            **{f"{name}_ndcg10": _mean(of.ndcg[of.week == week]) for name, of in lists.items()},
-            "lists": int((lists["challenger"].week == week).sum()),
+            "lists": int((tried["challenger"].week == week).sum()),
+            **{f"{name}_ndcg10": _mean(one.ndcg[one.week == week]) for name, one in tried.items()},
         }
         for week in np.unique(decisions.week)
     ]
@@ -245,16 +235,19 @@ def _exposure(case: Case, current: Model, challenger: Model, rng: np.random.Gene
         some = np.sort(rng.choice(len(own), size=min(len(own), EXPOSURE_SUBJECTS), replace=False))
         held = {
             name: _held_by(model, case.snapshot, side, some, newcomers)
-            for name, model in _both(current, challenger)
+            for name, model in (("current", current), ("challenger", challenger))
         }
         kept = ~np.isnan(held["current"])
         for name in shares:
             shares[name].append(held[name][kept])
     if not shares["current"]:
-        return {"current": None, "challenger": None, "interval": None}
+        return {"current": None, "challenger": None, "difference": None}
     flat = {name: np.concatenate(found) for name, found in shares.items()}
-    interval = paired_interval(flat["challenger"] - flat["current"], rng) if len(flat["current"]) else None
-    return {**{name: _mean(values) for name, values in flat.items()}, "interval": interval}
+    difference = flat["challenger"] - flat["current"]
+    interval = None
+    if len(difference):
+        interval = bootstrap_over_groups(difference, np.arange(len(difference)), rng, RULES.draws)
+    return {**{name: _mean(values) for name, values in flat.items()}, "difference": interval}
 
 
 def _sides(snapshot: Snapshot, side: Side) -> tuple[Parties, Parties]:
@@ -270,7 +263,7 @@ def _held_by(
         Encoded.of(model, parties, model.encoder.transform(parties))
         for parties in (snapshot.stalls, snapshot.anchors)
     )
-    rows = top_k(model, stalls, anchors, snapshot.exclusions, Query(side, subjects, K)).partner_rows
+    rows = top_k(model, stalls, anchors, snapshot.exclusions, Query(side, subjects, RULES.k)).partner_rows
     shown = rows >= 0
     held = (newcomers[rows] & shown).sum(axis=1)
     share = np.divide(held, shown.sum(axis=1), out=np.full(len(rows), np.nan), where=shown.any(axis=1))
@@ -279,6 +272,8 @@ def _held_by(
 
 def plain(value: Any) -> Any:
     """The value as JSON can hold it: numbers of Python, tuples as lists, NaN as None."""
+    if isinstance(value, Interval):
+        return plain({"mean": value.mean, "interval": [value.low, value.high]})
     if isinstance(value, dict):
         return {name: plain(held) for name, held in value.items()}
     if isinstance(value, list | tuple):

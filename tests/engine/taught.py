@@ -42,7 +42,7 @@ def random_decisions(rng, snapshot, rows, weeks=12):
     )
 
 
-def taught_town(seed, rows, stalls=80, anchors=150, steep=0.9):
+def taught_town(seed, rows, stalls=80, anchors=150, steep=0.7):
     """Snapshot, the prior's model, decisions by a hidden truth, their features, and the true logits."""
     rng = np.random.default_rng(seed)
     snapshot = random_market(seed, stalls, anchors)
