@@ -167,7 +167,7 @@ def test_one_product_serves_both_directions_of_the_prior_and_of_what_is_proporti
     snapshot = random_market(56, 20, 30)
     assert pipeline.fit(snapshot).weights.is_proportional
     blocks = np.outer([0.2, -0.1], np.arange(1.0, 1.0 + random_learned(0).blocks.shape[1]))
-    market = learned_market(56, 20, 30, random_learned(6, blocks=blocks, prior_worth=np.zeros(3)))
+    market = learned_market(56, 20, 30, random_learned(6, 0.4, blocks=blocks, prior_worth=np.zeros(3)))
     _, model, stalls, anchors = market
     assert model.weights.is_proportional
     quick = tile_scores(model, stalls, anchors, slice(None), slice(None))
