@@ -63,6 +63,15 @@ class PairRuleKind(models.TextChoices):
     FORBID = "forbid", _("forbidden by staff")
 
 
+class ModelStatus(models.TextChoices):
+    """Whether learned weights count."""
+
+    CHALLENGER = "challenger", _("challenger")
+    PUBLISHED = "published", _("published")
+    REFUSED = "refused", _("refused")
+    RETIRED = "retired", _("retired")
+
+
 class OutcomeStatus(models.TextChoices):
     """How far the two sides agree on what a session brought."""
 

@@ -26,6 +26,11 @@ def outcome_event_hash(event: Any, outcome_id: UUID) -> str:
     return link_of(event, {"outcome": str(outcome_id), "figures": event.figures})
 
 
+def model_event_hash(event: Any, model_id: UUID, digest: str) -> str:
+    """Return the link of an event of learned weights in its chain; `digest` is that of the weights."""
+    return link_of(event, {"model": str(model_id), "weights": digest})
+
+
 def link_of(event: Any, subject: Mapping[str, Any]) -> str:
     """Return sha256 over the previous hash and the canonical JSON of the event, without its erasable note.
 

@@ -6,14 +6,21 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.signals import profile_changed
-from matching.models import Match, MatchEvent, OutcomeEvent
+from matching.models import EngineModel, Match, MatchEvent, OutcomeEvent
 from matching.services.news import (
     request_news_of_escalation,
     request_news_of_move,
     request_news_of_outcome,
 )
-from matching.services.recommendations import request_refresh, request_refresh_between
-from matching.signals import block_changed, match_escalated, match_moved, outcome_changed, pair_changed
+from matching.services.recommendations import request_refresh, request_refresh_between, request_rematch
+from matching.signals import (
+    block_changed,
+    match_escalated,
+    match_moved,
+    model_changed,
+    outcome_changed,
+    pair_changed,
+)
 
 
 @receiver(profile_changed, dispatch_uid="matching.profile_changed")
@@ -51,3 +58,9 @@ def on_match_escalated(*, match: Match, **_: Any) -> None:
 def on_outcome_changed(*, event: OutcomeEvent, **_: Any) -> None:
     """Those whom the figures of a session concern are told."""
     request_news_of_outcome(event=event)
+
+
+@receiver(model_changed, dispatch_uid="matching.model_changed")
+def on_model_changed(*, model: EngineModel, actor: Any = None, **_: Any) -> None:
+    """Other weights make other lists, everybody's."""
+    request_rematch(actor=actor)

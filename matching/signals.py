@@ -15,5 +15,8 @@ match_moved = Signal()
 # An agreed match has waited for staff for too long: `match`.
 match_escalated = Signal()
 
+# Other learned weights count from now on, or none: `model` that was published or rolled back, `actor`.
+model_changed = Signal()
+
 # What a session brought was recorded, corrected, confirmed, disputed or settled: `outcome`, `event`.
 outcome_changed = Signal()

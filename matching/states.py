@@ -1,6 +1,7 @@
 """The tables of states; guard, API, admin, docs and tests are made from them (layer: states)."""
 
 from matching.choices import MatchStatus as S
+from matching.choices import ModelStatus as M
 from matching.choices import OutcomeStatus as O
 from matching.choices import Role
 from matchmaker.core.transitions import Transition
@@ -31,4 +32,13 @@ OUTCOME_TRANSITIONS: tuple[Transition, ...] = (
     Transition("confirm", (O.RECORDED,), O.CONFIRMED, SIDES),
     Transition("dispute", (O.RECORDED,), O.DISPUTED, SIDES, needs_reason=True),
     Transition("settle", ("", O.RECORDED, O.DISPUTED), O.SETTLED, STAFF),
+)
+
+# The life of learned weights. What the gate decides is the system's, what rolls it back somebody's.
+MODEL_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("train", ("",), M.CHALLENGER, STAFF | SYSTEM),
+    Transition("publish", (M.CHALLENGER,), M.PUBLISHED, STAFF | SYSTEM),
+    Transition("refuse", (M.CHALLENGER,), M.REFUSED, STAFF | SYSTEM),
+    Transition("retire", (M.PUBLISHED,), M.RETIRED, STAFF | SYSTEM),
+    Transition("restore", (M.RETIRED,), M.PUBLISHED, STAFF | SYSTEM),
 )

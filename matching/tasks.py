@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, invariants, matches, news, recommendations, roots
+from matching.services import decisions, invariants, matches, models, news, recommendations, roots
 from matching.snapshot.market import warm_market
 
 
@@ -56,6 +56,12 @@ def help_rematch(run: Run, *, run_id: int, number: int) -> dict[str, Any]:
 def rematch(run: Run) -> dict[str, Any]:
     """Compute everybody's lists."""
     return recommendations.rematch_everybody(progress=run.progress)
+
+
+@handles(models.TRAIN_KIND)
+def train(run: Run, *, actor_id: int | None) -> dict[str, Any]:
+    """Train a challenger and let the gate decide."""
+    return models.train_challenger(actor_id=actor_id, progress=run.progress)
 
 
 @handles(decisions.JOB_KIND)
@@ -138,6 +144,12 @@ def forget_superseded_lists() -> None:
 def read_market() -> None:
     """Read the market as of the new day, before the first save of it has to wait for that."""
     warm_market().join()
+
+
+@shared_task(name="matching.tasks.train_nightly")
+def train_nightly() -> None:
+    """Ask for a training where there is evidence that the last one had not seen."""
+    models.request_training_if_new()
 
 
 @shared_task(name="matching.tasks.rematch_nightly")

@@ -53,6 +53,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute=5),
         "options": {"expires": 3600.0},
     },
+    # 02:45 in the town (18:45 UTC): what it publishes scores in the nightly rematch.
+    "train-nightly": {
+        "task": "matching.tasks.train_nightly",
+        "schedule": crontab(hour=18, minute=45),
+        "options": {"expires": 3600.0},
+    },
     # 03:30 in the town (19:30 UTC): licences and verifications lapse at midnight, streams end before it.
     "rematch-nightly": {
         "task": "matching.tasks.rematch_nightly",

@@ -40,6 +40,7 @@ LAYERS = (
         "reasons",
         "terms",
         "terms_in_words",
+        "learning_in_words",
         "rules",
         "scores",
         "access",

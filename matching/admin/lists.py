@@ -93,17 +93,19 @@ class ImpressionAdmin(ReadOnlyAdmin):
 
 @admin.register(EngineRun)
 class EngineRunAdmin(ReadOnlyAdmin):
-    list_display = ["id", "created_at", "finished_at", "parties_fitted", "base", "short_fingerprint"]
+    list_display = [
+        "id", "created_at", "finished_at", "parties_fitted", "learned", "base", "short_fingerprint",
+    ]  # fmt: skip
     ordering = ["-pk"]
     fields = [
-        "created_at", "finished_at", "parties_fitted", "base", "fingerprint", "checksum", "codes",
+        "created_at", "finished_at", "parties_fitted", "learned", "base", "fingerprint", "checksum", "codes",
         "details_shown",
     ]  # fmt: skip
     readonly_fields = ["created_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         # The fitted model is megabytes of arrays that nobody reads here.
-        return super().get_queryset(request).defer("model")
+        return super().get_queryset(request).select_related("learned").defer("model", "learned__weights")
 
     @admin.display(description=gettext_lazy("base"))
     def base(self, run: EngineRun) -> str:

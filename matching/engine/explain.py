@@ -26,24 +26,25 @@ from matching.engine.types import (
 )
 
 Hundredths = NDArray[np.int16]
-# 16 nodes leave less than 1e-10 when no logit moves by more than 8; wider moves take more.
-_NODES = 16
-_WIDE_NODES = 64
-_WIDE_LOGITS = 6.0
+# 16 nodes leave less than 1e-10 when no logit moves by more than 8; wider moves take more: (least, nodes).
+_NODES = ((0.0, 16), (6.0, 64), (16.0, 192))
 
 
 def base_score(model: Model) -> float:
     """Points of the average candidate pair."""
-    return float(100.0 * np.prod(sigmoid(model.prior.biases)))
+    return float(100.0 * np.prod(sigmoid(model.weights.biases)))
 
 
 def path_integrals(biases: FloatArray, logits: FloatArray) -> FloatArray:
     """[3, pairs] I_j of the module's formula for paths from `biases` [3] to `logits` [3, pairs]."""
     moves = logits - biases[:, None]
-    wide = np.abs(moves).max(axis=0, initial=0.0) > _WIDE_LOGITS
-    out = _integrals(biases, moves, _NODES)
-    if wide.any():
-        out[:, wide] = _integrals(biases, moves[:, wide], _WIDE_NODES)
+    widest = np.abs(moves).max(axis=0, initial=0.0)
+    out = np.empty_like(moves)
+    for number, (least, nodes) in enumerate(_NODES):
+        most = _NODES[number + 1][0] if number + 1 < len(_NODES) else np.inf
+        at = (widest >= least) & (widest < most)
+        if at.any():
+            out[:, at] = _integrals(biases, moves[:, at], nodes)
     return out
 
 
@@ -111,7 +112,7 @@ def explain_chunk(
     """Scores and parts of pairs given by row numbers."""
     terms = pair_terms(model, stalls, anchors, rows, columns)
     logits = directed_logits(model, terms)
-    shares = path_integrals(model.prior.biases, logits)
+    shares = path_integrals(model.weights.biases, logits)
     return _Chunk(100.0 * mutual_of(logits), sigmoid(logits), 100.0 * terms * shares[:, None, :])
 
 
@@ -147,7 +148,7 @@ def explain(
     scores = np.concatenate([chunk.scores for chunk in chunks])
     parts = np.concatenate([chunk.parts for chunk in chunks], axis=2)
     base = base_score(model)
-    first, second, third = (float(p) for p in sigmoid(model.prior.biases))
+    first, second, third = (float(p) for p in sigmoid(model.weights.biases))
     return PairExplanations(
         stall_ids=stalls.parties.ids[rows],
         anchor_ids=anchors.parties.ids[columns],

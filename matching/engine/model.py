@@ -16,18 +16,11 @@ from matching.engine.candidates import RuleColumns
 from matching.engine.config import Config, config_from
 from matching.engine.encoding import Encoder
 from matching.engine.errors import EngineError
-from matching.engine.scoring import (
-    ANCHOR_DECIDES,
-    STALL_DECIDES,
-    Prior,
-    completion_logit,
-    hinge_values,
-    single_logits,
-    singles_of,
-)
+from matching.engine.scoring import SINGLES, completion_logit, hinge_values
 from matching.engine.types import Arrays, Float32Array, FloatArray, Parties, Vocabulary
+from matching.engine.weights import KNOTS, Weights, single_logits
 
-_PRIOR_ARRAYS = tuple(f.name for f in fields(Prior))
+_WEIGHTS = tuple(f.name for f in fields(Weights))
 
 
 @dataclass(frozen=True)
@@ -37,20 +30,23 @@ class Model:
     config: Config
     vocabulary: Vocabulary
     encoder: Encoder
-    prior: Prior
+    weights: Weights
     seed: int
+    learned: str = ""  # digest of what decisions taught, empty for the prior alone
 
     def to_arrays(self) -> Arrays:
         about = {"config": asdict(self.config), "vocabulary": asdict(self.vocabulary), "seed": self.seed}
+        about["learned"] = self.learned
         arrays: Arrays = {"about": np.array(json.dumps(about, sort_keys=True, ensure_ascii=True))}
         arrays.update({f"encoder.{name}": array for name, array in self.encoder.to_arrays().items()})
-        arrays.update({f"prior.{name}": getattr(self.prior, name) for name in _PRIOR_ARRAYS})
+        arrays.update({f"weights.{name}": getattr(self.weights, name) for name in _WEIGHTS})
         return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Model:
         """The inverse of `to_arrays`."""
-        missing = {"about", *(f"prior.{name}" for name in _PRIOR_ARRAYS)} - set(arrays)
+        arrays = _as_stored_now(arrays)
+        missing = {"about", *(f"weights.{name}" for name in _WEIGHTS)} - set(arrays)
         if missing:
             raise EngineError(f"{sorted(missing)[0]}: missing in the stored model")
         about = json.loads(str(arrays["about"]))
@@ -61,8 +57,9 @@ class Model:
             config=config_from(about["config"]),
             vocabulary=Vocabulary(**words),
             encoder=Encoder.from_arrays(state),
-            prior=Prior(**{name: arrays[f"prior.{name}"] for name in _PRIOR_ARRAYS}),
+            weights=Weights(**{name: arrays[f"weights.{name}"] for name in _WEIGHTS}).validate(),
             seed=int(about["seed"]),
+            learned=about.get("learned", ""),
         )
 
     @cached_property
@@ -75,6 +72,23 @@ class Model:
         return total.hexdigest()
 
 
+def _as_stored_now(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """The arrays of a stored model; one of before weights were learned is told in today's shape."""
+    if "prior.block_scale" not in arrays:
+        return arrays
+    slopes, blocks = arrays["prior.single_scale"], len(arrays["encoder.weights"])
+    curves = np.zeros((2, len(SINGLES), len(KNOTS)))
+    if len(slopes) == len(SINGLES):
+        for number, single in enumerate(SINGLES):
+            curves[single.direction, number] = slopes[number] * KNOTS
+    return {
+        **arrays,
+        **{f"weights.{name}": arrays[f"prior.{name}"] for name in _WEIGHTS if f"prior.{name}" in arrays},
+        "weights.block_scale": np.repeat(arrays["prior.block_scale"][:, None], blocks, axis=1),
+        "weights.curves": curves,
+    }
+
+
 @dataclass(frozen=True)
 class Encoded:
     """One side of the market, ready to be scored with the model that encoded it.
@@ -85,7 +99,7 @@ class Encoded:
     parties: Parties
     vectors: Float32Array  # [n, width]
     hinges: FloatArray  # [hinges, n], NaN unknown
-    singles: FloatArray  # [singles of the side, n] logits
+    singles: FloatArray  # [2, singles of the side, n] logits
     completion: FloatArray  # [n] logits
     history: FloatArray  # [n] share of history, as against prior, in what is said of the party
     rules: RuleColumns
@@ -99,7 +113,7 @@ class Encoded:
             parties=parties,
             vectors=vectors,
             hinges=hinge_values(parties, model.config),
-            singles=single_logits(parties, model.config, model.prior),
+            singles=single_logits(parties, model.config, model.weights),
             completion=completion_logit(parties, model.config),
             history=_history_share(parties, model.config),
             rules=RuleColumns.of(parties, model.config),
@@ -158,12 +172,10 @@ class TileColumns:
 
     @classmethod
     def of(cls, encoded: Encoded) -> TileColumns:
-        directions = np.array([single.direction for single in singles_of(encoded.parties.side)])
-        logits = [encoded.singles[directions == d].sum(axis=0) for d in (STALL_DECIDES, ANCHOR_DECIDES)]
         return cls(
             hinges=np.nan_to_num(encoded.hinges, nan=0.0).astype(np.float32),
             known=(~np.isnan(encoded.hinges)).astype(np.float32),
-            logits=np.array(logits, dtype=np.float32),
+            logits=encoded.singles.sum(axis=1).astype(np.float32),
             inverse_odds=np.exp(-encoded.completion).astype(np.float32),
         )
 

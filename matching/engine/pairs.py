@@ -11,16 +11,15 @@ import numpy as np
 from matching.engine.encoding import BLOCKS
 from matching.engine.model import Encoded, Model
 from matching.engine.scoring import (
-    ANCHOR_DECIDES,
     COMPLETED,
     HINGES,
     PART_CODES,
-    STALL_DECIDES,
     hinge_features,
     sigmoid,
     singles_of,
 )
 from matching.engine.types import FloatArray, IntArray, Side
+from matching.engine.weights import DECISIONS
 
 PAIRS_AT_ONCE = 8192  # keeps the products of one chunk within a few megabytes
 _PART = {code: number for number, code in enumerate(PART_CODES)}
@@ -43,33 +42,34 @@ def _add_blocks(
 ) -> None:
     products = np.multiply(stalls.vectors[rows], anchors.vectors[columns], dtype=np.float64)
     similarity = np.add.reduceat(products, model.encoder.starts, axis=1).T
-    for block, raw in zip(BLOCKS, similarity, strict=True):
-        for direction in (STALL_DECIDES, ANCHOR_DECIDES):
-            terms[direction, _PART[block.part]] += model.prior.block_scale[direction] * raw
+    for number, block in enumerate(BLOCKS):
+        for direction in DECISIONS:
+            scale = model.weights.block_scale[direction, number]
+            terms[direction, _PART[block.part]] += scale * similarity[number]
 
 
 def _add_hinges(
     terms: FloatArray, model: Model, stalls: Encoded, anchors: Encoded, rows: IntArray, columns: IntArray
 ) -> None:
     features = hinge_features(stalls.hinges[:, rows], anchors.hinges[:, columns])
-    offsets = np.nan_to_num(features - model.prior.hinge_base[:, None], nan=0.0)
+    offsets = np.nan_to_num(features - model.weights.hinge_base[:, None], nan=0.0)
     for number, hinge in enumerate(HINGES):
-        for direction in (STALL_DECIDES, ANCHOR_DECIDES):
-            terms[direction, _PART[hinge.part]] += (
-                model.prior.hinge_scale[direction, number] * offsets[number]
-            )
+        for direction in DECISIONS:
+            scale = model.weights.hinge_scale[direction, number]
+            terms[direction, _PART[hinge.part]] += scale * offsets[number]
 
 
 def _add_singles(terms: FloatArray, encoded: Encoded, index: IntArray) -> None:
     side: Side = encoded.parties.side
-    for single, logits in zip(singles_of(side), encoded.singles, strict=True):
-        terms[single.direction, _PART[single.part]] += logits[index]
+    for number, single in enumerate(singles_of(side)):
+        for direction in DECISIONS:
+            terms[direction, _PART[single.part]] += encoded.singles[direction, number, index]
     terms[COMPLETED, _PART[f"{side}_reliability"]] += encoded.completion[index]
 
 
 def directed_logits(model: Model, terms: FloatArray) -> FloatArray:
     """[3, pairs] logit of each direction."""
-    return np.asarray(model.prior.biases[:, None] + terms.sum(axis=1))
+    return np.asarray(model.weights.biases[:, None] + terms.sum(axis=1))
 
 
 def mutual_of(logits: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ from matching.engine.model import Encoded, Model
 from matching.engine.rerank import Pool, arrange
 from matching.engine.results import PairExplanations, Recommendations
 from matching.engine.retrieval import Progress, Query, top_k
-from matching.engine.scoring import HINGES, PART_CODES, SINGLES, fit_prior
+from matching.engine.scoring import PART_CODES
 from matching.engine.types import (
     BoolArray,
     Exclusions,
@@ -32,10 +32,17 @@ from matching.engine.types import (
     Side,
     Snapshot,
 )
+from matching.engine.weights import Learned, blend, features_hash, fit_prior
 
 
-def fit(snapshot: Snapshot, config: Config | None = None, seed: int = 0) -> Model:
-    """The model of a market: fitted vocabulary weights, text topics, and the average candidate pair."""
+def fit(
+    snapshot: Snapshot, config: Config | None = None, seed: int = 0, learned: Learned | None = None
+) -> Model:
+    """The model of a market: fitted vocabulary weights, text topics, and the average candidate pair.
+
+    With `learned` the prior is blended with what decisions taught. Raises EngineError where that was
+    learned for other features, or cannot be scored in float32.
+    """
     config = (config or Config()).validate()
     rng = np.random.default_rng(seed)
     stalls = snapshot.stalls.take(_sample(len(snapshot.stalls), config.fit_sample, rng))
@@ -49,7 +56,10 @@ def fit(snapshot: Snapshot, config: Config | None = None, seed: int = 0) -> Mode
         prior = fit_prior(config, stalls, anchors, rows, columns)
         left, right = encoder.transform(stalls), encoder.transform(anchors)
         base = _mean_similarity(encoder.starts, encoder.weights, left[rows], right[columns])
-    return Model(config, snapshot.vocabulary, centred(encoder, base), prior, seed)
+        encoder = centred(encoder, base)
+    weights = prior if learned is None else blend(prior, learned, encoder.weights, encoder.base)
+    about = "" if learned is None else learned.digest
+    return Model(config, snapshot.vocabulary, encoder, weights, seed, about)
 
 
 def _sample(rows: int, most: int, rng: np.random.Generator) -> IntArray:
@@ -244,16 +254,16 @@ def _check(model: Model, stalls: Encoded, anchors: Encoded) -> None:
 def code_version() -> str:
     """sha256 over the engine's source files."""
     total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        total.update(path.name.encode() + b"\0" + path.read_bytes())
+    home = Path(__file__).parent
+    for path in sorted(home.rglob("*.py")):
+        total.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
 
 
 @cache
 def schema_hash() -> str:
-    """sha256 over the names and order of blocks, features and parts."""
-    names = [[b.name for b in BLOCKS], [h.part for h in HINGES], [(s.part, s.weight) for s in SINGLES]]
-    return hashlib.sha256(repr([*names, PART_CODES]).encode()).hexdigest()
+    """sha256 over the names and order of features and parts."""
+    return hashlib.sha256(repr([features_hash(), PART_CODES]).encode()).hexdigest()
 
 
 def run_fingerprint(model: Model, as_of: str) -> dict[str, str]:
@@ -263,6 +273,7 @@ def run_fingerprint(model: Model, as_of: str) -> dict[str, str]:
         "schema": schema_hash(),
         "config": model.config.digest(),
         "model": model.digest,
+        "learned": model.learned,
         "as_of": as_of,
         "seed": str(model.seed),
         "libraries": ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn")),

@@ -31,6 +31,7 @@ from matching.engine.types import (
     Side,
     rows_of,
 )
+from matching.engine.weights import DECISIONS
 
 Progress = Callable[[int, int], None]
 Cells = tuple[IntArray, IntArray, Codes]
@@ -256,18 +257,29 @@ def tile_scores(
 ) -> Float32Array:
     """float32 [stalls, anchors] mutual scores, eligible or not."""
     stall, anchor = stalls.tile.at(stall_index), anchors.tile.at(anchor_index)
-    shared = stalls.vectors[stall_index] @ anchors.vectors[anchor_index].T
-    # Minus the logits of the two directions, so that exp gives the odds against.
-    against = [shared * np.float32(-model.prior.block_scale[d]) for d in (STALL_DECIDES, ANCHOR_DECIDES)]
+    against = _minus_blocks(model, stalls.vectors[stall_index], anchors.vectors[anchor_index])
     _subtract_hinges(against, model, stall, anchor)
-    odds = [_odds_against(against[d], model.prior.biases[d], stall, anchor, d) for d in (0, 1)]
-    fails = np.float32(np.exp(-model.prior.biases[2])) * stall.inverse_odds
+    odds = [_odds_against(against[d], model.weights.biases[d], stall, anchor, d) for d in (0, 1)]
+    fails = np.float32(np.exp(-model.weights.biases[2])) * stall.inverse_odds
     total = odds[0]
     total *= odds[1]
     third = fails[:, None] * anchor.inverse_odds[None, :]
     third += np.float32(1.0)
     total *= third
     return np.reciprocal(total, out=total)
+
+
+def _minus_blocks(model: Model, stall: Float32Array, anchor: Float32Array) -> list[Float32Array]:
+    """Minus the blocks' logits of both directions, so that exp gives the odds against.
+
+    One matrix product where both directions weigh the blocks in proportion, as the prior does, else two.
+    """
+    columns = np.repeat(-model.weights.block_scale, model.encoder.widths, axis=1).astype(np.float32)
+    first = (stall * columns[0]) @ anchor.T
+    if model.weights.is_proportional:
+        ratio = model.weights.block_scale[1, 0] / model.weights.block_scale[0, 0]
+        return [first, first * np.float32(ratio)]
+    return [first, (stall * columns[1]) @ anchor.T]
 
 
 def _odds_against(
@@ -285,18 +297,18 @@ def _subtract_hinges(
     against: list[Float32Array], model: Model, stall: TileColumns, anchor: TileColumns
 ) -> None:
     """Take each known hinge feature's logits from both directions, in place."""
-    prior = model.prior
+    weights = model.weights
     offset, scaled = np.empty_like(against[0]), np.empty_like(against[0])
     for number, hinge in enumerate(HINGES):
-        scale = prior.hinge_scale[:, number]
+        scale = weights.hinge_scale[:, number]
         if not scale.any():
             continue
-        base = np.float32(prior.hinge_base[number])
+        base = np.float32(weights.hinge_base[number])
         x = stall.hinges[number] + (np.float32(hinge.centre) - base)
         np.subtract(x[:, None], anchor.hinges[number][None, :], out=offset)
         np.clip(offset, -base, np.float32(1.0) - base, out=offset)
         _forget_unknown(offset, stall.known[number], anchor.known[number])
-        for direction in (STALL_DECIDES, ANCHOR_DECIDES):
+        for direction in DECISIONS:
             if scale[direction]:
                 np.multiply(offset, np.float32(scale[direction]), out=scaled)
                 against[direction] -= scaled

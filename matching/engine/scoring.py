@@ -1,7 +1,7 @@
-"""The directed prior: what makes a stall accept an anchor, an anchor a stall, and both complete.
+"""The directional features: what makes a stall accept an anchor, an anchor a stall, and both complete.
 
-logit = logit(mean) + slope * sum of weight * (feature - base), one line for each direction, with the
-weights of a direction summing to 1. An unknown feature equals the base, so it adds nothing.
+Beside the shared blocks (encoding) there are hinges, which compare a value of the stall with one of the
+anchor, and singles, which are facts of one party. What they weigh is in `weights`.
 mutual = P(stall accepts) * P(anchor accepts) * P(completed).
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.engine.config import SHARED_WEIGHTS, Config
+from matching.engine.config import Config
 from matching.engine.encoding import BLOCKS
-from matching.engine.types import BoolArray, FloatArray, Parties, Side
+from matching.engine.types import FloatArray, Parties, Side
 
 STALL_DECIDES, ANCHOR_DECIDES, COMPLETED = 0, 1, 2
 
@@ -39,7 +39,7 @@ class Hinge:
 
 @dataclass(frozen=True)
 class Single:
-    """A feature in [0, 1] of one party that moves one direction."""
+    """A feature in [0, 1] of one party; `direction` is the one that the prior lets it move."""
 
     part: str
     weight: str
@@ -179,8 +179,6 @@ SINGLES: tuple[Single, ...] = (
     Single("reach", "reach", Side.ANCHOR, STALL_DECIDES, ("average_viewers",), _reach),
     Single("on_site", "on_site", Side.ANCHOR, STALL_DECIDES, ("on_site",), _on_site),
 )
-# Their mean is set by the prior, so that a party without history stands exactly at the base.
-_BASE_BY_PRIOR = {"reliability", "received", "given"}
 
 
 def singles_of(side: Side) -> tuple[Single, ...]:
@@ -204,78 +202,7 @@ PART_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-# --- the fitted prior ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Weights as logits per unit of a centred feature, and the base pair's features."""
-
-    biases: FloatArray  # [3] logit of each direction for the base pair
-    block_scale: FloatArray  # [2] turns a raw weighted block into logits, by direction
-    hinge_scale: FloatArray  # [2, hinges] signed
-    single_scale: FloatArray  # [singles]
-    hinge_base: FloatArray  # [hinges]
-    single_base: FloatArray  # [singles]
-
-
-def direction_total(config: Config, direction: int) -> float:
-    """Sum of the raw weights of one direction; each weight is divided by it."""
-    shared = sum(getattr(config, f"weight_{name}") for name in SHARED_WEIGHTS)
-    signs = [h.stall_sign if direction == STALL_DECIDES else h.anchor_sign for h in HINGES]
-    hinges = sum(getattr(config, f"weight_{h.part}") for h, sign in zip(HINGES, signs, strict=True) if sign)
-    singles = sum(getattr(config, f"weight_{s.weight}") for s in SINGLES if s.direction == direction)
-    return float(shared + hinges + singles)
-
-
-def make_prior(config: Config, hinge_base: FloatArray, single_base: FloatArray) -> Prior:
-    """The prior of a configuration around a base pair; NaN in a base (never seen) becomes one half."""
-    scale = np.array([config.slope / direction_total(config, d) for d in (STALL_DECIDES, ANCHOR_DECIDES)])
-    signs = np.array([[h.stall_sign for h in HINGES], [h.anchor_sign for h in HINGES]], dtype=np.float64)
-    hinge_weights = np.array([getattr(config, f"weight_{h.part}") for h in HINGES])
-    single_weights = np.array([getattr(config, f"weight_{s.weight}") for s in SINGLES])
-    means = [config.mean_stall_accepts, config.mean_anchor_accepts, config.mean_fulfilment]
-    return Prior(
-        biases=logit(np.array(means)),
-        block_scale=scale,
-        hinge_scale=signs * hinge_weights * scale[:, None],
-        single_scale=np.array([scale[s.direction] for s in SINGLES]) * single_weights,
-        hinge_base=np.where(np.isnan(hinge_base), 0.5, hinge_base),
-        single_base=np.where(np.isnan(single_base), _prior_base(config), single_base),
-    )
-
-
-def _prior_base(config: Config) -> FloatArray:
-    """The base of features whose mean the prior sets, one half for the others, [singles]."""
-    stall, anchor = config.mean_stall_accepts, config.mean_anchor_accepts
-    base = []
-    for single in SINGLES:
-        decides = stall if single.direction == STALL_DECIDES else anchor
-        by_prior = config.mean_fulfilment if single.weight == "reliability" else decides
-        base.append(by_prior if single.weight in _BASE_BY_PRIOR else 0.5)
-    return np.array(base)
-
-
-def fit_prior(
-    config: Config, stalls: Parties, anchors: Parties, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Prior:
-    """The prior around the mean features of these pairs of stall rows and anchor columns."""
-    stall_x, anchor_y = hinge_values(stalls, config), hinge_values(anchors, config)
-    features = hinge_features(stall_x[:, rows], anchor_y[:, columns])
-    single_base = np.full(len(SINGLES), np.nan)
-    for number, single in enumerate(SINGLES):
-        if single.weight not in _BASE_BY_PRIOR:
-            parties, at = (stalls, rows) if single.side is Side.STALL else (anchors, columns)
-            single_base[number] = _mean(single.value(parties, config)[at])
-    return make_prior(config, np.array([_mean(row) for row in features]), single_base)
-
-
-def _mean(values: FloatArray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
-
-
-# --- per party, then per pair -------------------------------------------------------------------------
+# --- what a side brings to its pairs ------------------------------------------------------------------
 
 
 def hinge_values(parties: Parties, config: Config) -> FloatArray:
@@ -292,18 +219,11 @@ def hinge_features(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(np.clip(centre + x - y, 0.0, 1.0))
 
 
-def single_logits(parties: Parties, config: Config, prior: Prior) -> FloatArray:
-    """[singles of the side, n] what each adds to its direction's logit; 0 where unknown or opted out."""
-    rows = []
-    for number, single in enumerate(SINGLES):
-        if single.side is parties.side:
-            centred = single.value(parties, config) - prior.single_base[number]
-            rows.append(prior.single_scale[number] * np.where(_usable(centred, parties), centred, 0.0))
-    return np.array(rows)
-
-
-def _usable(values: FloatArray, parties: Parties) -> BoolArray:
-    return np.asarray(~np.isnan(values) & parties.personalised)
+def single_values(parties: Parties, config: Config) -> FloatArray:
+    """[singles of the side, n] in [0, 1]; NaN where unknown or opted out."""
+    values = np.array([single.value(parties, config) for single in singles_of(parties.side)])
+    values[:, ~parties.personalised] = np.nan
+    return values
 
 
 def completion_logit(parties: Parties, config: Config) -> FloatArray:

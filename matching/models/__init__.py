@@ -1,6 +1,7 @@
 """Suggestions, reactions, matches and what belongs to them."""
 
 from matching.models.audit import DailyRoot, InvariantCheck, RootLeaf
+from matching.models.learned import EngineModel, EngineModelEvent
 from matching.models.lists import (
     Block,
     EngineRun,
@@ -30,6 +31,8 @@ __all__ = [
     "Booking",
     "DailyRoot",
     "DueParty",
+    "EngineModel",
+    "EngineModelEvent",
     "EngineRun",
     "Exclusivity",
     "Impression",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Anchor, Merchant, Stall
 from matching.choices import PairRuleKind, ReactionKind, Side
+from matching.models.learned import EngineModel
 from matchmaker.core.models import Public, TimeStamped
 
 
@@ -24,6 +25,14 @@ class EngineRun(TimeStamped):
         default=bytes,
         editable=False,
         help_text=_("How busy everybody was when this run's lists were made: plain arrays."),
+    )
+    learned = models.ForeignKey(
+        EngineModel,
+        models.PROTECT,
+        null=True,
+        related_name="runs",
+        verbose_name=_("learned model"),
+        help_text=_("Whose weights it scored with; empty for the prior alone."),
     )
     parties_fitted = models.PositiveIntegerField(_("parties fitted on"), default=0)
     base_hundredths = models.IntegerField(

@@ -39,7 +39,7 @@ def test_the_base_pair(market):
     # Same category in 5 of the 8 pairs that the rules leave.
     assert model.encoder.base[0] == pytest.approx(0.625, abs=1e-6)
     # Commission features of the 5 pairs that know both rates: .5 .5 1 1 0.
-    assert model.prior.hinge_base[0] == pytest.approx(0.6, abs=1e-6)
+    assert model.weights.hinge_base[0] == pytest.approx(0.6, abs=1e-6)
 
 
 # Logits beside the base pair's: stall decides, anchor decides, both complete.

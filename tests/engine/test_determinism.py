@@ -53,7 +53,17 @@ def test_the_fingerprint_tells_what_a_run_was_made_of():
     snapshot = random_market(43, 10, 20)
     model = pipeline.fit(snapshot, seed=1)
     run = pipeline.run_fingerprint(model, "2026-01-01")
-    assert set(run) == {"code", "schema", "config", "model", "as_of", "seed", "libraries", "digest"}
+    assert set(run) == {
+        "code",
+        "schema",
+        "config",
+        "model",
+        "learned",
+        "as_of",
+        "seed",
+        "libraries",
+        "digest",
+    }
     assert pipeline.run_fingerprint(pipeline.fit(snapshot, seed=1), "2026-01-01") == run
     others = [
         pipeline.run_fingerprint(model, "2026-01-02"),

@@ -103,6 +103,7 @@ def test_an_unknown_pair_is_refused(market):
 
 
 LOGITS = st.floats(-12, 12)
+FURTHEST = st.floats(-40, 40)
 
 
 @given(st.tuples(LOGITS, LOGITS, LOGITS), st.tuples(LOGITS, LOGITS, LOGITS))
@@ -111,6 +112,14 @@ def test_the_quadrature_holds_beyond_what_the_prior_can_reach(start, end):
     shares = path_integrals(biases, logits)
     gap = sigmoid(biases).prod() + ((logits[:, 0] - biases) * shares[:, 0]).sum() - sigmoid(logits).prod()
     assert abs(gap) <= 1e-10
+
+
+@given(st.tuples(FURTHEST, FURTHEST, FURTHEST), st.tuples(FURTHEST, FURTHEST, FURTHEST))
+def test_the_quadrature_holds_as_far_as_learned_weights_may_reach(start, end):
+    biases, logits = np.array(start), np.array(end)[:, None]
+    shares = path_integrals(biases, logits)
+    gap = sigmoid(biases).prod() + ((logits[:, 0] - biases) * shares[:, 0]).sum() - sigmoid(logits).prod()
+    assert abs(gap) <= 1e-11
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=26), st.integers(-60, 60))

@@ -16,14 +16,13 @@ from matching.engine.scoring import (
     HINGES,
     PART_CODES,
     PART_COLUMNS,
-    SINGLES,
     STALL_DECIDES,
-    direction_total,
     hinge_features,
     hinge_values,
     shrunk_rate,
 )
 from matching.engine.types import COLUMNS, Parties, Side
+from matching.engine.weights import direction_total
 from tests.engine.markets import WORDS, encoded_market
 
 CONFIG = Config()
@@ -144,13 +143,11 @@ def test_shrunk_rate():
 
 def test_the_weights_of_a_direction_sum_to_one():
     _, model, *_ = MARKET
-    prior = model.prior
+    prior = model.weights
     for direction in (STALL_DECIDES, ANCHOR_DECIDES):
-        total = prior.block_scale[direction] * model.encoder.weights.sum()
+        total = prior.block_scale[direction] @ model.encoder.weights
         total += np.abs(prior.hinge_scale[direction]).sum()
-        total += sum(
-            scale for scale, s in zip(prior.single_scale, SINGLES, strict=True) if s.direction == direction
-        )
+        total += np.ptp(prior.curves[direction], axis=1).sum()
         assert total == pytest.approx(CONFIG.slope)
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from matching.engine.config import Config
 from matching.engine.crowding import crowding_of
 from matching.engine.explain import base_score
-from matching.engine.pipeline import fit, run_fingerprint
+from matching.engine.pipeline import run_fingerprint
 from matching.engine.scoring import PART_CODES
 from matching.engine.types import Side
 from matching.models import EngineRun, PartStage, RunPart
@@ -23,6 +23,7 @@ from matching.services.recommendations import pieces
 from matching.services.recommendations.asking import request_refresh
 from matching.services.recommendations.computing import Progress, relist, silent
 from matching.services.recommendations.storing import publish_run, sum_of_digests
+from matching.snapshot.learned import fit_market
 from matching.snapshot.market import (
     Market,
     adopt_market,
@@ -60,11 +61,12 @@ def rematch_everybody(*, progress: Progress = silent) -> dict[str, Any]:
 def _begin() -> pieces.Plan:
     """Read and fit the market, and write the run and what others need to take part in it."""
     snapshot, versions = read_snapshot()
-    model = fit(snapshot, Config(), seed=SEED)
+    model, learned = fit_market(snapshot, Config(), seed=SEED)
     fingerprint = run_fingerprint(model, snapshot.as_of)
     run = EngineRun.objects.create(
         fingerprint=fingerprint["digest"],
         model=pack_model(model),
+        learned=learned,
         parties_fitted=len(snapshot.stalls) + len(snapshot.anchors),
         part_codes=list(PART_CODES),
         base_hundredths=int(np.rint(base_score(model) * 100)),
