@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matching.engine import pipeline, retrieval
+from matching.engine import pipeline, shortlist
 from matching.engine.candidates import ruled_out
 from matching.engine.errors import EngineError
 from matching.engine.explain import explain
@@ -145,12 +145,13 @@ def test_the_lists_equal_a_full_sort(seed, stalls, anchors, k, side):
     ids = snapshot.anchors.ids
     if side is Side.ANCHOR:
         scores, open_cells, ids = scores.T, open_cells.T, snapshot.stalls.ids
-    lists = pipeline.recommend(model, left, right, snapshot.exclusions, side=side, k=k)
-    for row in range(len(lists)):
+    found = pipeline.pool(model, left, right, snapshot.exclusions, side=side, k=k)
+    partner_ids = np.append(ids, -1)[found.partner_rows]
+    for row in range(len(partner_ids)):
         able = np.flatnonzero(open_cells[row])
         best = ids[able[np.lexsort((ids[able], -scores[row, able]))][:k]]
-        assert lists.partner_ids[row, : len(best)].tolist() == best.tolist()
-        assert (lists.partner_ids[row, len(best) :] == -1).all()
+        assert partner_ids[row, : len(best)].tolist() == best.tolist()
+        assert (partner_ids[row, len(best) :] == -1).all()
 
 
 @pytest.mark.parametrize("steep", [0.3, 0.7, 1.0])
@@ -160,7 +161,7 @@ def test_the_float32_scores_stay_within_a_third_of_the_margin(steep):
         assert not model.weights.is_proportional
         exact = exact_scores(model, stalls, anchors)
         quick = tile_scores(model, stalls, anchors, slice(None), slice(None))
-        assert (np.abs(quick - exact) / exact).max() < float(retrieval._MARGIN) / 3
+        assert (np.abs(quick - exact) / exact).max() < float(shortlist._MARGIN) / 3
 
 
 def test_one_product_serves_both_directions_of_the_prior_and_of_what_is_proportional():
