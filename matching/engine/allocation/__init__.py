@@ -5,19 +5,24 @@ with common hours and mixed sessions, `report_on` what staff are told. Nothing h
 relaxation: a flow with integer capacities is integral by itself.
 """
 
+from matching.engine.allocation.calendars import Calendars
 from matching.engine.allocation.flow import Allocation, solve
+from matching.engine.allocation.hours import Timetable, timetable
 from matching.engine.allocation.matrix import problem_of_matrix, solve_matrix
 from matching.engine.allocation.problem import Problem
 from matching.engine.allocation.report import Unmatched, blocking_pairs, gini, why_unmatched
 
 __all__ = [
     "Allocation",
+    "Calendars",
     "Problem",
+    "Timetable",
     "Unmatched",
     "blocking_pairs",
     "gini",
     "problem_of_matrix",
     "solve",
     "solve_matrix",
+    "timetable",
     "why_unmatched",
 ]
