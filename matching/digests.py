@@ -26,6 +26,11 @@ def outcome_event_hash(event: Any, outcome_id: UUID) -> str:
     return link_of(event, {"outcome": str(outcome_id), "figures": event.figures})
 
 
+def match_day_event_hash(event: Any, day_id: UUID) -> str:
+    """Return the link of a match day's event in its chain."""
+    return link_of(event, {"match_day": str(day_id), "digest": event.digest})
+
+
 def link_of(event: Any, subject: Mapping[str, Any]) -> str:
     """Return sha256 over the previous hash and the canonical JSON of the event, without its erasable note.
 

@@ -1,5 +1,6 @@
 """The tables of states; guard, API, admin, docs and tests are made from them (layer: states)."""
 
+from matching.choices import MatchDayStatus as D
 from matching.choices import MatchStatus as S
 from matching.choices import OutcomeStatus as O
 from matching.choices import Role
@@ -31,4 +32,14 @@ OUTCOME_TRANSITIONS: tuple[Transition, ...] = (
     Transition("confirm", (O.RECORDED,), O.CONFIRMED, SIDES),
     Transition("dispute", (O.RECORDED,), O.DISPUTED, SIDES, needs_reason=True),
     Transition("settle", ("", O.RECORDED, O.DISPUTED), O.SETTLED, STAFF),
+)
+
+# The life of a match day. What staff change after it was solved makes the solution stale: a draft again.
+MATCH_DAY_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("begin", ("",), D.DRAFT, STAFF),
+    Transition("change", (D.DRAFT, D.SOLVED), D.DRAFT, STAFF),
+    Transition("solve", (D.DRAFT, D.SOLVED), D.SOLVED, SYSTEM),
+    Transition("release", (D.SOLVED,), D.RELEASING, STAFF),
+    Transition("finish", (D.RELEASING,), D.RELEASED, SYSTEM),
+    Transition("cancel", (D.DRAFT, D.SOLVED), D.CANCELLED, STAFF),
 )

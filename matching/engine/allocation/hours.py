@@ -17,7 +17,7 @@ from matching.engine.allocation.flow import Allocation, solve
 from matching.engine.allocation.placing import Places
 from matching.engine.allocation.problem import Problem
 from matching.engine.allocation.programme import plan
-from matching.engine.types import IntArray
+from matching.engine.types import BoolArray, IntArray
 
 # Pairs times starts that the programme takes: a second or so; beyond, its relaxations take too long.
 MOST_VARIABLES = 20_000
@@ -38,6 +38,7 @@ class Timetable:
     gap: float
     method: str  # "programme" or "flow"
     without_hours: IntArray
+    possible: BoolArray  # [e] whether the pair has a common hour at all
     allocation: Allocation
 
     @property
@@ -80,6 +81,7 @@ def timetable(problem: Problem, calendars: Calendars, *, most_variables: int = M
         bound=best,
         gap=(best - value) / best if best > 0 else 0.0,
         method=method,
+        possible=~impossible,
         without_hours=np.flatnonzero(meant & (starts < 0)),
         allocation=allocation,
     )
