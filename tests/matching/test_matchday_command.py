@@ -2,10 +2,12 @@
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from accounts.models import User
 from jobs.models import Job
@@ -15,6 +17,13 @@ from matching.services.recommendations import rematch_everybody
 from tests.matching.market import make_anchor, make_staff, make_stall
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """What is told is compared in one language, whatever the catalogue holds."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """A match day from its beginning to its release: what it brings together, and what it refuses."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from accounts.models import Anchor, Stall, User
 from jobs.models import Job
@@ -30,9 +32,18 @@ from tests.matching.market import (
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """What is told is compared in one language, whatever the catalogue holds."""
+    with translation.override("en"):
+        yield
+
+
 @pytest.fixture
 def staff() -> User:
-    return make_staff()
+    user = make_staff()
+    User.objects.filter(pk=user.pk).update(language="en")
+    return user
 
 
 @pytest.fixture
