@@ -236,6 +236,16 @@ def test_a_dense_matrix_is_priced_in_to_the_same_optimum(exact: bool) -> None:
         assert len(priced.problem) < len(whole.problem)
 
 
+def test_exact_columns_beyond_the_best_cells_are_filled_and_what_cannot_be_is_refused() -> None:
+    # Every column likes the same few rows best, which cannot serve them all.
+    size = 300
+    scores = np.tile(np.linspace(1, 0, size)[:, None], (1, size)) + np.eye(size) * 0.1
+    found = solve_matrix(scores, np.ones(size), np.ones(size), exact_columns=True, most_edges=100)
+    assert len(found.rows) == size and found.allocation.gap == 0.0
+    with pytest.raises(EngineError, match="1 of 301 bookings cannot be made"):
+        solve_matrix(scores, np.ones(size), np.r_[2, np.ones(size - 1)], exact_columns=True, most_edges=100)
+
+
 def test_blocking_pairs_are_those_who_would_both_rather() -> None:
     scores = np.array([[8.0, 6.0], [5.0, 4.0], [7.0, nan]])
     problem = problem_of_matrix(scores, np.array([1, 1, 1]), np.array([1, 1]))

@@ -90,13 +90,21 @@ def _cells_of(problem: Problem, allocation: Allocation) -> MatrixAllocation:
 def _priced_in(
     scores: NDArray[Any], row_capacity: NDArray[Any], column_capacity: NDArray[Any], exact_columns: bool
 ) -> MatrixAllocation:
-    width = scores.shape[1]
-    keys = _best_cells(scores, row_capacity, column_capacity)
+    width, most = scores.shape[1], _BEST
+    keys = _best_cells(scores, row_capacity, column_capacity, most)
     for _ in range(_ROUNDS):
         rows, columns = keys // width, keys % width
         weights = np.asarray(scores[rows, columns], dtype=np.float64)
         problem = Problem(rows, columns, weights, row_capacity, column_capacity, exact_columns=exact_columns)
-        allocation = solve(problem)
+        try:
+            allocation = solve(problem)
+        except EngineError:
+            # The best cells alone may not fill exact columns; only all cells can tell that nothing does.
+            if most >= max(scores.shape):
+                raise
+            most *= 4
+            keys = np.union1d(keys, _best_cells(scores, row_capacity, column_capacity, most))
+            continue
         missed, missing = _would_pay(scores, problem, allocation)
         if not missed:
             return _cells_of(problem, allocation)
@@ -106,23 +114,25 @@ def _priced_in(
     return _cells_of(problem, replace(allocation, optimum=bound, gap=gap))
 
 
-def _best_cells(scores: NDArray[Any], row_capacity: NDArray[Any], column_capacity: NDArray[Any]) -> IntArray:
-    """Keys (row · width + column), ascending, of each party's best cells."""
+def _best_cells(
+    scores: NDArray[Any], row_capacity: NDArray[Any], column_capacity: NDArray[Any], most: int
+) -> IntArray:
+    """Keys (row · width + column), ascending, of each party's best cells, up to `most` of each."""
     height, width = scores.shape
     found = []
     for of_rows, block in _blocks(height, width):
-        best, there = _best_in_rows(scores[block], row_capacity)
+        best, there = _best_in_rows(scores[block], row_capacity, most)
         found.append((of_rows[:, None] * width + best)[there])
     for of_columns, block in _blocks(width, height):
-        best, there = _best_in_rows(scores[:, block].T, column_capacity)
+        best, there = _best_in_rows(scores[:, block].T, column_capacity, most)
         found.append((best * width + of_columns[:, None])[there])
     return np.unique(np.concatenate(found)).astype(np.int64)
 
 
-def _best_in_rows(part: NDArray[Any], capacity: NDArray[Any]) -> tuple[IntArray, BoolArray]:
+def _best_in_rows(part: NDArray[Any], capacity: NDArray[Any], most: int) -> tuple[IntArray, BoolArray]:
     """[rows, k] the columns of each row's best cells, and which of them are cells at all."""
     values = np.nan_to_num(np.asarray(part, dtype=np.float64), nan=-np.inf)
-    k = int(min(values.shape[1], 2 * int(capacity.max(initial=1)) + 16, _BEST))
+    k = min(values.shape[1], most if most > _BEST else min(2 * int(capacity.max(initial=1)) + 16, _BEST))
     best = np.argpartition(-values, k - 1, axis=1)[:, :k]
     return best, np.isfinite(np.take_along_axis(values, best, axis=1))
 

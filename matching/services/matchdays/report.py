@@ -109,17 +109,13 @@ def _reasons(town: Town, found: Timetable, side: str) -> dict[int, tuple[str, st
     own = problem.columns if side == "anchor" else problem.rows
     verified = town.market.side(side).parties.verified
     counts = town.ruled_out[side]
+    has_hour = np.bincount(own[found.possible], minlength=len(counts)) > 0
     told = {}
     for number, why in why_unmatched(problem, found.starts >= 0, columns=side == "anchor").items():
         rule = ""
         if why is Unmatched.NO_CANDIDATE:
             rule = main_reason(counts[number]) if verified[number] else UNVERIFIED
-        elif why is Unmatched.BEATEN and not _has_hour(found, own, number):
+        elif why is Unmatched.BEATEN and not has_hour[number]:
             rule = NO_COMMON_HOURS
         told[number] = (str(why), rule)
     return told
-
-
-def _has_hour(found: Timetable, own: IntArray, number: int) -> bool:
-    """Whether the party shares an hour of the day with any of its candidates."""
-    return bool(found.possible[own == number].any())
