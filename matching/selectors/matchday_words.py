@@ -12,6 +12,7 @@ from matching.choices import Side
 from matching.engine.allocation import Unmatched
 from matching.models import MatchDay
 from matching.rules import REASON_TEXTS
+from matching.selectors.matchdays import Refusal, told_refusals
 from matchmaker.core.money import yuan
 
 WHY: dict[str, Any] = {
@@ -25,11 +26,6 @@ METHODS: dict[str, Any] = {
     "flow": gettext_lazy("exact flow, then hours"),
 }
 SIDES: dict[str, Any] = {Side.STALL: gettext_lazy("stalls"), Side.ANCHOR: gettext_lazy("anchors")}
-REFUSALS: dict[str, Any] = {
-    "wrong_state": gettext_lazy("The match day is in another state."),
-    "changed_meanwhile": gettext_lazy("The match day was changed while it was solved. Solve it again."),
-}
-
 Line = tuple[str, str]
 
 
@@ -90,10 +86,7 @@ def _side_lines(side: str, told: dict[str, Any]) -> list[Line]:
 
 def refusal_lines(day: MatchDay) -> list[str]:
     """Return why the day could not be solved, empty when it could."""
-    return [
-        str(row.get("detail") or REFUSALS.get(row["code"], row["code"]))
-        for row in day.report.get("refused", [])
-    ]
+    return told_refusals([Refusal.of(row) for row in day.report.get("refused", [])])
 
 
 def without(day: MatchDay, most: int) -> list[Without]:

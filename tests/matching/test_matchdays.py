@@ -1,5 +1,6 @@
 """A match day from its beginning to its release: what it brings together, and what it refuses."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -12,8 +13,11 @@ from accounts.models import Anchor, Stall, User
 from jobs.models import Job
 from jobs.tasks import run_job
 from matching.choices import MatchDayStatus
+from matching.engine.errors import EngineError
 from matching.models import Match, MatchDay, MatchDayPair, PairRule
+from matching.selectors.matchday_words import refusal_lines
 from matching.services import matchdays
+from matching.services.matchdays import solving
 from matching.services.matchdays.moving import Settings, next_week
 from matching.services.matches import accept_match
 from matching.services.recommendations import rematch_everybody
@@ -213,13 +217,15 @@ def test_a_pin_that_was_overtaken_is_told_before_and_by_the_job(staff: User, tow
     day.refresh_from_db()
     assert day.status == MatchDayStatus.DRAFT and day.report["refused"] == told["refused"]
     assert told["refused"][0]["pairs"] == [[one.pk, anchor.pk]]
+    assert one.name not in json.dumps(day.report), "names stay with the parties"
+    assert refusal_lines(day) == [
+        f"{one} and {anchor} cannot be pinned: town staff have forbidden this pair."
+    ]
 
 
 def test_a_day_that_changes_while_it_is_solved_is_solved_again(
     staff: User, town: Any, monkeypatch: Any
 ) -> None:
-    from matching.services.matchdays import solving
-
     day, (stalls, anchors) = begin(staff), town
     real, calls = solving.timetable, []
 
@@ -275,7 +281,7 @@ def test_a_town_that_cannot_be_paired_says_why(staff: User, missing: str) -> Non
     if missing != "anchor":
         make_anchor()
     day = solve(begin(staff))
-    code = "no_engine_run" if missing == "engine" else "empty_town"
+    code = "no_engine_run" if missing == "engine" else f"no_{missing}"
     assert day.status == MatchDayStatus.DRAFT and day.report["refused"][0]["code"] == code
 
 
@@ -353,7 +359,7 @@ def test_a_cancelled_day_stays_and_moves_no_more(staff: User, town: Any) -> None
         assert refused.value.code == "wrong_state"
     with pytest.raises(Conflict):
         matchdays.pin_pair(actor=staff, day=day, stall=town[0][0], anchor=town[1][0])
-    assert matchdays.solve_match_day(day_id=day.pk)["refused"] == [{"code": "wrong_state"}]
+    assert matchdays.solve_match_day(day_id=day.pk)["refused"][0]["code"] == "wrong_state"
     assert not MatchDayPair.objects.filter(wish="pinned").exists()
 
 
@@ -366,3 +372,12 @@ def test_staff_who_belong_to_a_side_propose_the_others(town: Any) -> None:
     (refused,) = day.report["released"]["refused"]
     assert refused["anchor"] == own.pk and refused["code"] == "own_match"
     assert day.report["released"]["proposed"] == 1
+
+
+def test_what_the_engine_cannot_work_with_is_told(staff: User, town: Any, monkeypatch: Any) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise EngineError("weights: finite numbers expected")
+
+    monkeypatch.setattr(solving, "timetable", broken)
+    day = solve(begin(staff))
+    assert day.status == MatchDayStatus.DRAFT and "see the log" in refusal_lines(day)[0]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from jobs.models import Job
 from jobs.services import enqueue
 from matching.choices import PairWish
 from matching.engine.allocation import Timetable, timetable
+from matching.engine.errors import EngineError
 from matching.models import MatchDay, MatchDayPair
 from matching.selectors.matchdays import Refusal, contradictions
 from matching.services.matchdays.moving import require_staff, take_step
@@ -23,6 +25,8 @@ from matching.services.matchdays.town import Progress, Town, first_moment, town_
 from matching.services.recommendations import QUEUE
 from matching.states import MATCH_DAY_TRANSITIONS
 from matchmaker.core.errors import Conflict
+
+logger = logging.getLogger(__name__)
 
 SOLVE_KIND = "matching.solve_match_day"
 _TRIES = 3
@@ -63,13 +67,16 @@ def solve_match_day(*, day_id: int, progress: Progress = _silent) -> dict[str, A
     for _try in range(_TRIES):
         day = MatchDay.objects.get(pk=day_id)
         if day.status not in _SOLVABLE:
-            return {"day": day.pk, "status": day.status, "refused": [{"code": "wrong_state"}]}
+            return {"day": day.pk, "status": day.status, "refused": [Refusal("wrong_state").as_json()]}
         try:
             return _solve(day, progress)
+        except EngineError:
+            logger.exception("match day %s cannot be solved", day.pk)
+            return _refused(day, [Refusal("engine_error")])
         except Conflict as conflict:
             if conflict.code != "wrong_state":
-                return _refused(day, [Refusal(conflict.code, str(conflict.detail), [])])
-    return {"day": day_id, "refused": [{"code": "changed_meanwhile"}]}
+                return _refused(day, [Refusal(conflict.code)])
+    return {"day": day_id, "refused": [Refusal("changed_meanwhile").as_json()]}
 
 
 def _solve(day: MatchDay, progress: Progress) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from datetime import datetime, time, timedelta
 from math import ceil
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from accounts.models import Anchor, CalendarException, Holiday, Stall
@@ -56,7 +55,7 @@ class Town:
 def town_of(day: MatchDay, progress: Progress) -> Town:
     """Return the town as it is now, as the day wants it; `progress` counts parties ranked.
 
-    Raises Conflict: no_engine_run, empty_town.
+    Raises Conflict: no_engine_run, no_stall, no_anchor.
     """
     market = _market()
     of_stalls, of_anchors = _ranked(market, progress)
@@ -84,14 +83,13 @@ def town_of(day: MatchDay, progress: Progress) -> Town:
 
 
 def _market() -> Market:
-    if not Stall.objects.exists():
-        raise Conflict(_("There is no stall in the town."), code="empty_town")
-    if not Anchor.objects.exists():
-        raise Conflict(_("There is no anchor in the town."), code="empty_town")
+    there = {"no_stall": Stall.objects.exists(), "no_anchor": Anchor.objects.exists()}
+    for code, exists in there.items():
+        if not exists:
+            raise Conflict(code=code)
     market = current_market()
     if market is None:
-        message = _("The engine has not run yet: compute the suggestions first.")
-        raise Conflict(message, code="no_engine_run")
+        raise Conflict(code="no_engine_run")
     return market
 
 
