@@ -79,3 +79,21 @@ class OutcomeStatus(models.TextChoices):
     CONFIRMED = "confirmed", _("confirmed")
     DISPUTED = "disputed", _("disputed")
     SETTLED = "settled", _("settled by staff")
+
+
+class MatchDayStatus(models.TextChoices):
+    """How far a match day is."""
+
+    DRAFT = "draft", _("being prepared")
+    SOLVED = "solved", _("solved")
+    RELEASING = "releasing", _("being released")
+    RELEASED = "released", _("released")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class PairWish(models.TextChoices):
+    """What staff decided about a pair of a match day before it was solved."""
+
+    NONE = "", _("left to the engine")
+    PINNED = "pinned", _("pinned")
+    FORBIDDEN = "forbidden", _("forbidden")

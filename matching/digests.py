@@ -31,6 +31,11 @@ def model_event_hash(event: Any, model_id: UUID, digest: str) -> str:
     return link_of(event, {"model": str(model_id), "weights": digest})
 
 
+def match_day_event_hash(event: Any, day_id: UUID) -> str:
+    """Return the link of a match day's event in its chain."""
+    return link_of(event, {"match_day": str(day_id), "digest": event.digest})
+
+
 def link_of(event: Any, subject: Mapping[str, Any]) -> str:
     """Return sha256 over the previous hash and the canonical JSON of the event, without its erasable note.
 

@@ -1,5 +1,6 @@
 """The tables of states; guard, API, admin, docs and tests are made from them (layer: states)."""
 
+from matching.choices import MatchDayStatus as D
 from matching.choices import MatchStatus as S
 from matching.choices import ModelStatus as M
 from matching.choices import OutcomeStatus as O
@@ -41,4 +42,14 @@ MODEL_TRANSITIONS: tuple[Transition, ...] = (
     Transition("refuse", (M.CHALLENGER,), M.REFUSED, STAFF | SYSTEM),
     Transition("retire", (M.PUBLISHED,), M.RETIRED, STAFF | SYSTEM),
     Transition("restore", (M.RETIRED,), M.PUBLISHED, STAFF | SYSTEM),
+)
+
+# The life of a match day. What staff change after it was solved makes the solution stale: a draft again.
+MATCH_DAY_TRANSITIONS: tuple[Transition, ...] = (
+    Transition("begin", ("",), D.DRAFT, STAFF),
+    Transition("change", (D.DRAFT, D.SOLVED), D.DRAFT, STAFF),
+    Transition("solve", (D.DRAFT, D.SOLVED), D.SOLVED, SYSTEM),
+    Transition("release", (D.SOLVED,), D.RELEASING, STAFF),
+    Transition("finish", (D.RELEASING,), D.RELEASED, SYSTEM),
+    Transition("cancel", (D.DRAFT, D.SOLVED), D.CANCELLED, STAFF),
 )

@@ -7,7 +7,16 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from jobs.registry import Run, handles
-from matching.services import decisions, invariants, matches, models, news, recommendations, roots
+from matching.services import (
+    decisions,
+    invariants,
+    matchdays,
+    matches,
+    models,
+    news,
+    recommendations,
+    roots,
+)
 from matching.snapshot.market import warm_market
 
 
@@ -108,6 +117,18 @@ def check_invariants(run: Run) -> dict[str, Any]:
     """Look for violations of all invariants."""
     check = invariants.check_all(progress=run.progress)
     return {"check": check.pk, "violations": check.violations}
+
+
+@handles(matchdays.SOLVE_KIND)
+def solve_match_day(run: Run, *, day_id: int) -> dict[str, Any]:
+    """Solve a match day for the town as it is."""
+    return matchdays.solve_match_day(day_id=day_id, progress=run.progress)
+
+
+@handles(matchdays.RELEASE_KIND)
+def release_match_day(run: Run, *, day_id: int, actor_id: int) -> dict[str, Any]:
+    """Propose the pairs of a match day."""
+    return matchdays.release_match_day(day_id=day_id, actor_id=actor_id, progress=run.progress)
 
 
 @shared_task(name="matching.tasks.check_invariants_nightly")

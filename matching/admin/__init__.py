@@ -6,9 +6,9 @@ from django.utils.functional import lazystr
 from django.utils.text import format_lazy
 from django.utils.translation import get_language, gettext_lazy
 
-from matching.admin import invariants, learned, lists, matches, outcomes, rules
+from matching.admin import invariants, learned, lists, matchdays, matches, outcomes, rules
 
-__all__ = ["invariants", "learned", "lists", "matches", "outcomes", "rules"]
+__all__ = ["invariants", "learned", "lists", "matchdays", "matches", "outcomes", "rules"]
 
 
 def town_name() -> str:

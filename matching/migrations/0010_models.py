@@ -34,7 +34,7 @@ def give(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("matching", "0008_runs_in_pieces"),
+        ("matching", "0009_match_day"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -11,6 +11,7 @@ from matching.models.lists import (
     Reaction,
     RecommendationList,
 )
+from matching.models.matchdays import MatchDay, MatchDayEvent, MatchDayPair
 from matching.models.matches import (
     AnchorHour,
     Booking,
@@ -38,6 +39,9 @@ __all__ = [
     "Impression",
     "InvariantCheck",
     "Match",
+    "MatchDay",
+    "MatchDayEvent",
+    "MatchDayPair",
     "MatchEvent",
     "Note",
     "Outcome",
