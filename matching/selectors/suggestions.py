@@ -1,7 +1,8 @@
 """Pages of suggestions: the stored list or exact retrieval, always masked as of now (layer: selectors).
 
 A cursor is pinned to the list it came from, so a list that is replaced meanwhile never mixes with the new.
-Whatever the source, every partner shown has just passed the hard rules against fresh rows.
+Whatever the source, every partner shown has just passed the hard rules against fresh rows. Who is not ranked
+personally, for this request or as their stored choice, gets a list that is computed for the request.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from accounts.models import Anchor, Stall
 from matching.engine.candidates import ruled_out
 from matching.engine.explain import whole_points
+from matching.engine.model import Encoded
+from matching.engine.neutral import neutral_asker, neutral_partners
 from matching.engine.pipeline import recommend
 from matching.engine.types import Side
 from matching.filters import Filters, mask
@@ -66,6 +69,7 @@ class SuggestionPage:
     source: str
     list_id: str | None
     why_none: dict[str, int] = field(default_factory=dict)
+    is_personalised: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,14 @@ class _Asked:
     filters: Filters
     exclude: Collection[int]
     page_size: int
+    is_personalised: bool
     at: int = 0
     list_id: str | None = None
 
     @property
     def is_plain(self) -> bool:
-        return not self.filters.given()
+        """Whether the stored list answers it."""
+        return self.is_personalised and not self.filters.given()
 
     @property
     def wanted(self) -> int:
@@ -106,7 +112,8 @@ class _Asked:
     @property
     def key(self) -> str:
         """What a cursor is bound to."""
-        return f"{self.side}:{self.subject.public_id}:{sorted(self.filters.given().items())}"
+        choice = "" if self.is_personalised else ":neutral"
+        return f"{self.side}:{self.subject.public_id}:{sorted(self.filters.given().items())}{choice}"
 
 
 def suggestions_for(
@@ -117,16 +124,26 @@ def suggestions_for(
     exclude: Collection[int] = (),
     cursor: str = "",
     page_size: int = 20,
+    personalised: bool = True,
 ) -> SuggestionPage:
     """Return one page of partners for `subject`, best first, without the partner ids in `exclude`.
 
+    `personalised` off, or the stored choice of the party, ranks by neutral facts only; it excludes nobody.
     Raises InvalidInput for a cursor that is not ours and ListGone for one whose list is no longer kept.
     """
-    asked = _with_cursor(_Asked(side, subject, filters or Filters(), exclude, page_size), cursor)
+    is_personalised = personalised and wants_personal(subject)
+    asked = _Asked(side, subject, filters or Filters(), exclude, page_size, is_personalised)
+    asked = _with_cursor(asked, cursor)
     found = _source(asked)
     if found is None:
-        return SuggestionPage([], None, None, "pending", None)
+        return SuggestionPage([], None, None, "pending", None, is_personalised=is_personalised)
     return _page(found, asked)
+
+
+def wants_personal(subject: Party) -> bool:
+    """Whether the party is ranked personally by its stored choice; a stall's is its merchant's."""
+    party = subject.merchant if isinstance(subject, Stall) else subject
+    return party.is_personalised
 
 
 # --- sources -----------------------------------------------------------------------------------------
@@ -191,8 +208,7 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
         return None
     lists = recommend(
         market.model,
-        market.stalls,
-        market.anchors,
+        *_sides(market, asked),
         exclusions_for(side, [asked.subject.pk]),
         side=Side(side),
         subjects=[asked.subject.pk],
@@ -211,8 +227,18 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
     return _List(entries, lists.part_codes, base, timezone.now(), "computed", None, lists.reasons(0))
 
 
+def _sides(market: Market, asked: _Asked) -> tuple[Encoded, Encoded]:
+    """Return stalls and anchors as they rank for the asker."""
+    if asked.is_personalised:
+        return market.stalls, market.anchors
+    own, others = market.side(asked.side), market.side(Side(asked.side).other.value)
+    row = int(own.parties.rows_of([asked.subject.pk])[0])
+    asker, partners = neutral_asker(market.model, own, row), neutral_partners(market.model, others)
+    return (asker, partners) if asked.side == "stall" else (partners, asker)
+
+
 def _allowed(market: Market, asked: _Asked) -> NDArray[np.bool_] | None:
-    if asked.is_plain:
+    if not asked.filters.given():
         return None
     partners = market.side(Side(asked.side).other.value).parties
     kept = mask(asked.filters, partners, market.model.vocabulary)
@@ -250,6 +276,7 @@ def _page(found: _List, asked: _Asked) -> SuggestionPage:
         source=found.source,
         list_id=found.list_id,
         why_none={} if items or asked.at else found.ruled_out,
+        is_personalised=asked.is_personalised,
     )
 
 
