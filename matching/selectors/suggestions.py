@@ -5,6 +5,7 @@ Whatever the source, every partner shown has just passed the hard rules against 
 personally, for this request or as their stored choice, gets a list that is computed for the request.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,11 +23,12 @@ from matching.engine.explain import whole_points
 from matching.engine.model import Encoded
 from matching.engine.neutral import neutral_asker, neutral_partners
 from matching.engine.pipeline import recommend
-from matching.engine.types import Side
+from matching.engine.types import Rule, Side
 from matching.filters import Filters, mask
 from matching.models import EngineRun, RecommendationList
 from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
 from matching.reasons import describe
+from matching.rules import NO_PARTNERS
 from matching.snapshot import parties_for_pairs
 from matching.snapshot.market import Market, exclusions_for, market_within
 from matchmaker.core.errors import DomainError, InvalidInput
@@ -263,7 +265,8 @@ def _ids_at(filters: Filters) -> list[int]:
 def _page(found: _List, asked: _Asked) -> SuggestionPage:
     start = asked.at - found.places_before
     ids = found.entries.partner_ids[start:]
-    shown = _eligible_now(asked.side, asked.subject, ids) & ~np.isin(ids, list(asked.exclude))
+    codes = _codes_now(asked, ids)
+    shown = codes == 0
     places = np.flatnonzero(shown)[: asked.page_size].tolist()
     partners = _partners(asked.side, ids[places])
     # Ids ruled out meanwhile are passed over, so the next page begins behind the last one looked at.
@@ -275,7 +278,7 @@ def _page(found: _List, asked: _Asked) -> SuggestionPage:
         computed_at=found.computed_at,
         source=found.source,
         list_id=found.list_id,
-        why_none={} if items or asked.at else found.ruled_out,
+        why_none={} if items or asked.at else _why_none(found, codes),
         is_personalised=asked.is_personalised,
     )
 
@@ -291,16 +294,25 @@ def _next_cursor(found: _List, asked: _Asked, looked_at: int) -> str | None:
     return signing.dumps(place, salt=SALT, compress=True)
 
 
-def _eligible_now(side: str, subject: Party, partner_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which partners pass every hard rule with `subject` as the rows are now."""
+def _codes_now(asked: _Asked, partner_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the first hard rule against each partner as the rows are now, 0 for who may be shown."""
     if not len(partner_ids):
-        return np.zeros(0, dtype=np.bool_)
+        return np.zeros(0, dtype=np.uint8)
     ids = sorted(partner_ids.tolist())
-    pair = ([subject.pk], ids) if side == "stall" else (ids, [subject.pk])
+    pair = ([asked.subject.pk], ids) if asked.side == "stall" else (ids, [asked.subject.pk])
     stalls, anchors, exclusions = parties_for_pairs(*pair)
-    codes = ruled_out(stalls, anchors, exclusions, subject=Side(side)).ravel()
-    others = anchors if side == "stall" else stalls
-    return np.isin(partner_ids, others.ids[codes == 0])
+    codes = ruled_out(stalls, anchors, exclusions, subject=Side(asked.side)).ravel()
+    at = (anchors if asked.side == "stall" else stalls).rows_of(partner_ids)
+    # Who is not there any more was archived for good.
+    now = np.where(at >= 0, np.append(codes, Rule.ARCHIVED)[at], Rule.ARCHIVED)
+    return np.where((now == 0) & np.isin(partner_ids, list(asked.exclude)), Rule.FILTERED, now).astype("u1")
+
+
+def _why_none(found: _List, codes: NDArray[np.uint8]) -> dict[str, int]:
+    """Return what ruled out whom: when the list was made, and of those on it since."""
+    counts = Counter(found.ruled_out)
+    counts.update(Rule(code).code for code in codes[codes > 0].tolist())
+    return dict(counts) or {NO_PARTNERS: 0}
 
 
 def _partners(side: str, ids: NDArray[np.int64]) -> dict[int, Party]:
