@@ -42,6 +42,7 @@ LAYERS = (
         "terms_in_words",
         "rules",
         "scores",
+        "tags",
         "access",
         "notices",
         "queue",
