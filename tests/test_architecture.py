@@ -43,6 +43,7 @@ LAYERS = (
         "rules",
         "scores",
         "tags",
+        "words_of_fairness",
         "access",
         "notices",
         "queue",
