@@ -44,6 +44,11 @@ GROUP_NAMES = {
     "tier_4_plus": _("smaller towns"),
 }
 
+HOW_RANKED = {
+    True: _("Personalised: by both profiles, and by how past answers and matches went."),
+    False: _("Not personalised: by category, price, hours and region only, without any history."),
+}
+
 
 @dataclass(frozen=True)
 class Reason:

@@ -27,6 +27,7 @@ from matchmaker.core.weeks import hours_between
 
 BY_INVITATION = "by_invitation"
 EXCLUDED = "excluded"
+NO_PARTNERS = "no_partners"
 # What one side or staff decided about the pair; the other side learns only that it is excluded.
 PRIVATE_RULES = frozenset(
     rule.code for rule in (Rule.BLOCKED, Rule.FORBIDDEN, Rule.NEVER, Rule.PASSED, Rule.DECLINED)
@@ -53,6 +54,7 @@ REASON_TEXTS: dict[str, Any] = {
     Rule.STOCK_INFEASIBLE.code: _("the stock is below what the anchor needs"),
     BY_INVITATION: _("this stall streams by its own invitation only"),
     EXCLUDED: _("this pair is excluded at the moment"),
+    NO_PARTNERS: _("nobody is registered on the other side yet"),
 }
 
 

@@ -9,6 +9,7 @@ from celery.signals import worker_ready
 from jobs.registry import Run, handles
 from matching.services import (
     decisions,
+    fairness,
     invariants,
     matchdays,
     matches,
@@ -110,6 +111,12 @@ def tell_of_escalation(run: Run, *, match_id: int) -> dict[str, Any]:
 def tell_of_outcome(run: Run, *, event_id: int) -> dict[str, Any]:
     """Tell of what a session brought."""
     return news.tell_of_outcome(event_id=event_id)
+
+
+@handles(fairness.FAIRNESS_KIND)
+def measure_fairness(run: Run) -> dict[str, Any]:
+    """Measure how evenly the lists spread."""
+    return fairness.measure_fairness(progress=run.progress)
 
 
 @handles(invariants.CHECK_KIND)

@@ -43,6 +43,8 @@ LAYERS = (
         "learning_in_words",
         "rules",
         "scores",
+        "tags",
+        "words_of_fairness",
         "access",
         "notices",
         "queue",

@@ -20,6 +20,7 @@ from accounts.models.reference import (
     Style,
     Zone,
 )
+from accounts.models.tags import ForgottenTag
 from accounts.models.users import ApiToken, DeviceToken, User
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "CalendarException",
     "Category",
     "DeviceToken",
+    "ForgottenTag",
     "Holiday",
     "ImportedFile",
     "Language",

@@ -22,6 +22,7 @@ from accounts.services.rows import (
     update_row,
     update_rows,
 )
+from accounts.services.tags import know_again
 from accounts.signals import profile_changed
 from accounts.validation import clean_anchor
 from matchmaker.core.errors import Conflict
@@ -119,6 +120,7 @@ def change_anchors(changes: Sequence[tuple[Anchor, Mapping[str, Any]]], *, actor
         update_rows(
             Anchor, [(anchor, _unverified(anchor, columns)) for anchor, columns in changes], actor=actor
         )
+        know_again([anchor for anchor, columns in changes if "platforms" in columns])
         _announce([anchor for anchor, _columns in changes], actor)
 
 
@@ -134,6 +136,7 @@ def update_anchor(
     columns = _unverified(anchor, columns)
     with unique_as(id_taken, "anchor_id_unique", "id_digest"):
         if update_row(anchor, columns, actor=actor, expected=expected):
+            know_again([anchor] if "platforms" in columns else [])
             _announce([anchor], actor)
     return anchor
 

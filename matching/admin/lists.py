@@ -14,6 +14,7 @@ from import_export.fields import Field
 
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.models import Anchor, Stall
+from matching.admin.fairness import FairnessPages
 from matching.choices import Side
 from matching.engine.rerank import ADJUSTMENTS
 from matching.models import (
@@ -143,7 +144,7 @@ class SupersededFilter(admin.SimpleListFilter):
 
 
 @admin.register(RecommendationList)
-class RecommendationListAdmin(ReadOnlyAdmin):
+class RecommendationListAdmin(FairnessPages):
     list_display = ["side", "subject_id", "computed_at", "superseded_at", "length", "run"]
     list_filter = ["side", SupersededFilter]
     search_fields = ["=subject_id"]

@@ -31,6 +31,7 @@ from matching.api.suggestions_shapes import (
 from matching.choices import ReactionKind, Side
 from matching.filters import Filters
 from matching.models import Reaction
+from matching.reasons import HOW_RANKED
 from matching.rules import REASON_TEXTS, can_be_asked, own_reasons, shown_to_sides
 from matching.selectors import Suggestion, SuggestionPage, suggestions_for
 from matching.services.impressions import Shown, record_impressions
@@ -110,6 +111,7 @@ def _listed(request: Request, side: Side, subject: Stall | Anchor, query: dict[s
         exclude=_ids_of(side, query["exclude"]),
         cursor=query["cursor"],
         page_size=query["page_size"],
+        personalised=query["personalised"],
     )
     return Response(_page(request, side, subject, page))
 
@@ -133,6 +135,8 @@ def _page(request: Request, side: Side, subject: Stall | Anchor, page: Suggestio
         "next": _next(request, page),
         "list_id": page.list_id,
         "source": page.source,
+        "personalised": page.is_personalised,
+        "how_ranked": str(HOW_RANKED[page.is_personalised]),
         "computed_at": page.computed_at,
         "proposals_left": left,
         "cannot_propose": [_reason(code) for code in reasons],

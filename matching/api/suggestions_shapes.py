@@ -72,6 +72,12 @@ class SuggestionQuery(StrictSerializer):
         default=list,
         help_text="Ids of suggestions or partners that are not wanted now, separated by commas.",
     )
+    personalised = serializers.BooleanField(
+        required=False,
+        default=True,
+        help_text="false: rank this answer by category, price, hours and region only. "
+        "A party that has switched personalisation off is always ranked so.",
+    )
     cursor = serializers.CharField(required=False, default="", max_length=2000)
     page_size = serializers.IntegerField(required=False, default=20, min_value=1, max_value=PAGE_MAX)
 
@@ -197,6 +203,8 @@ class SuggestionPageShape(serializers.Serializer[Any]):
     source = serializers.ChoiceField(  # type: ignore[assignment]
         SOURCES, help_text="pending: the first list is still being computed."
     )
+    personalised = serializers.BooleanField(help_text="false: ranked by neutral facts only, without history.")
+    how_ranked = serializers.CharField(help_text="The same in words, in the language of the request.")
     computed_at = serializers.DateTimeField(allow_null=True)
     proposals_left = serializers.IntegerField(help_text="This week.")
     cannot_propose = ReasonShape(

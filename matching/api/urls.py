@@ -7,6 +7,7 @@ from matching.api.blocks import Blocks, OneBlock
 from matching.api.calendars import MyCalendar, StallCalendar
 from matching.api.events import EventNote, MatchEvents
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
+from matching.api.tags import MyTag, MyTags, OneStallTag, StallTags
 from matching.api.terms import MatchTerms, TermsPreviews
 
 MOVES = {
@@ -26,6 +27,10 @@ urlpatterns = [
     path("stalls/<uuid:stall_id>/calendar/", StallCalendar.as_view(), name="stall-calendar"),
     path("stalls/<uuid:stall_id>/suggestions/", StallSuggestions.as_view(), name="stall-suggestions"),
     path("anchors/me/suggestions/", MySuggestions.as_view(), name="my-suggestions"),
+    path("stalls/<uuid:stall_id>/tags/", StallTags.as_view(), name="stall-tags"),
+    path("stalls/<uuid:stall_id>/tags/<slug:code>/", OneStallTag.as_view(), name="stall-tag"),
+    path("anchors/me/tags/", MyTags.as_view(), name="my-tags"),
+    path("anchors/me/tags/<slug:code>/", MyTag.as_view(), name="my-tag"),
     path("suggestions/impressions/", Impressions.as_view(), name="impressions"),
     path("suggestions/<str:suggestion_id>/reaction/", SuggestionReaction.as_view(), name="reaction"),
     path("matches/", matches.Matches.as_view(), name="matches"),

@@ -12,6 +12,7 @@ from matching.engine.errors import EngineError
 
 _PRIOR = "prior of the design, from its start weights"
 _ASSUMED = "assumption, to be replaced by what labels teach"
+_BOUNDED = "measured: figures that nobody checks may lift their owner by 3 places at most"
 
 
 def _setting(default: Any, meaning: str, *, unit: str, low: float, high: float, source: str) -> Any:
@@ -45,10 +46,10 @@ class Config:
     weight_reply: float = _weight(0.02, "reply time of the partner", _ASSUMED)
     weight_load: float = _weight(0.02, "free capacity of the partner", _ASSUMED)
     weight_given: float = _weight(0.02, "how often the party that decides says yes", _ASSUMED)
-    weight_received: float = _weight(0.02, "how often others say yes to the partner", _ASSUMED)
+    weight_received: float = _weight(0.005, "how often others say yes to the partner", _BOUNDED)
     # Stall decides about an anchor.
-    weight_reach: float = _weight(0.03, "average viewers of the anchor", _ASSUMED)
-    weight_followers: float = _weight(0.02, "followers against the least wanted", _ASSUMED)
+    weight_reach: float = _weight(0.01, "average viewers of the anchor", _BOUNDED)
+    weight_followers: float = _weight(0.003, "followers against the least wanted", _BOUNDED)
     weight_on_site: float = _weight(0.01, "anchor is willing to come to the stall", _ASSUMED)
     # Anchor decides about a stall.
     weight_moq: float = _weight(0.02, "MOQ against the most accepted", _ASSUMED)
@@ -104,6 +105,14 @@ class Config:
         high=1000.0,
         source=_ASSUMED,
     )
+    decisions_most: float = _setting(
+        12.0,
+        "decisions of or about a party that count at most; beyond them only their share of yes does",
+        unit="decisions",
+        low=1.0,
+        high=1e6,
+        source="measured: many accounts that say the same lift their target by 3 places at most",
+    )
     confidence_worth: float = _setting(
         20.0,
         "events of a party at which history counts as much as the prior",
@@ -154,12 +163,20 @@ class Config:
         source="state table",
     )
     reach_full_viewers: float = _setting(
-        10_000.0,
+        1_000.0,
         "average viewers that are worth everything",
         unit="viewers",
         low=10.0,
         high=1e7,
-        source=_ASSUMED,
+        source=_BOUNDED,
+    )
+    reach_least_viewers: float = _setting(
+        200.0,
+        "average viewers below which fewer are no worse",
+        unit="viewers",
+        low=0.0,
+        high=1e7,
+        source=_BOUNDED,
     )
 
     session_hours: int = _setting(

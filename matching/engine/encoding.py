@@ -1,4 +1,4 @@
-"""Parties become vectors: shared blocks of unit length times the root of their weight.
+"""Parties become vectors: shared blocks of length 1 or less times the root of their weight.
 
 One dot product of a stall's and an anchor's vector is the weighted sum of *centred* block
 similarities, sum over blocks of w * (similarity - base), where a block that either of the two does
@@ -43,6 +43,7 @@ class Block:
     share: float
     columns: tuple[str, ...]  # of Parties
     is_neutral: bool = False  # still used for a party that opted out of personalisation
+    is_unit: bool = True  # brought to length 1; else its raw values are at most that long
 
 
 BLOCKS: tuple[Block, ...] = (
@@ -55,7 +56,7 @@ BLOCKS: tuple[Block, ...] = (
     Block("region", "region", 1.0, ("region",), is_neutral=True),
     Block("platform", "platform", 1.0, ("platforms",)),
     Block("language", "language", 1.0, ("languages",)),
-    Block("hours", "hours", 1.0, ("hours",), is_neutral=True),
+    Block("hours", "hours", 1.0, ("hours",), is_neutral=True, is_unit=False),
     Block("text", "text", 1.0, ("text",)),
 )
 
@@ -116,14 +117,15 @@ class Encoder:
         return out
 
     def unit_block(self, block: Block, parties: Parties) -> tuple[Float32Array, BoolArray]:
-        """Rows of unit length, or of zeros where the party does not say; and where it does."""
+        """Rows of unit length (of `is_unit`), or of zeros where the party does not say; and where it does."""
         raw = _RAW[block.name](self, parties)
         raw[~np.isfinite(raw).all(axis=1)] = 0.0
         if not block.is_neutral:
             raw[~parties.personalised] = 0.0
         length = np.sqrt(np.square(raw).sum(axis=1, dtype=np.float64))
         known = length > 0
-        raw /= np.where(known, length, 1.0).astype(np.float32)[:, None]
+        if block.is_unit:
+            raw /= np.where(known, length, 1.0).astype(np.float32)[:, None]
         return raw, known
 
     def to_arrays(self) -> Arrays:
@@ -164,8 +166,13 @@ def _root_shares(shares: Float32Array) -> Float32Array:
 
 
 def _hours(encoder: Encoder, parties: Parties) -> Float32Array:
+    """Free hours of each block over the root of those of the week: the dot product is their overlap.
+
+    Not brought to unit length: under a cosine, who offers one evening only would fit those free in the
+    evening better than who offers every hour.
+    """
     blocks = parties.hours.reshape(len(parties), HOURS_A_WEEK // _HOURS_A_BLOCK, _HOURS_A_BLOCK)
-    return _floats(blocks.sum(axis=2))
+    return _floats(blocks.sum(axis=2)) / np.float32(np.sqrt(HOURS_A_WEEK * _HOURS_A_BLOCK))
 
 
 def _text(encoder: Encoder, parties: Parties) -> Float32Array:

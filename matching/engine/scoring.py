@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Single:
     value: Callable[[Parties, Config], FloatArray]
 
 
-def shrunk_rate(hits: NDArray[np.int32], tries: NDArray[np.int32], mean: float, worth: float) -> FloatArray:
+def shrunk_rate(hits: NDArray[Any], tries: NDArray[Any], mean: float, worth: float) -> FloatArray:
     """Beta-shrunk rate (hits + worth * mean) / (tries + worth); exactly the mean without a try."""
     return np.where(tries > 0, (hits + worth * mean) / (tries + worth), mean)
 
@@ -135,8 +136,10 @@ def _free_share(parties: Parties, config: Config) -> FloatArray:
 
 
 def _reach(parties: Parties, config: Config) -> FloatArray:
-    viewers = np.log1p(np.maximum(parties.average_viewers, 0.0)) / np.log1p(config.reach_full_viewers)
-    return np.asarray(np.clip(viewers, 0.0, 1.0), np.float64)
+    """Viewers on a log scale between two caps: nobody checks them, so they may move little."""
+    most = max(config.reach_full_viewers, config.reach_least_viewers)
+    viewers = np.clip(parties.average_viewers.astype(np.float64), config.reach_least_viewers, most)
+    return np.asarray(np.log1p(viewers) / np.log1p(most))
 
 
 def _on_site(parties: Parties, config: Config) -> FloatArray:
@@ -149,12 +152,20 @@ def _own_mean(parties: Parties, config: Config) -> float:
 
 def _given(parties: Parties, config: Config) -> FloatArray:
     mean = _own_mean(parties, config)
-    return shrunk_rate(parties.decisions_yes, parties.decisions_given, mean, config.decisions_worth)
+    return _rate_of_yes(parties.decisions_yes, parties.decisions_given, mean, config)
 
 
 def _received(parties: Parties, config: Config) -> FloatArray:
     mean = config.mean_anchor_accepts if parties.side is Side.STALL else config.mean_stall_accepts
-    return shrunk_rate(parties.received_yes, parties.received, mean, config.decisions_worth)
+    return _rate_of_yes(parties.received_yes, parties.received, mean, config)
+
+
+def _rate_of_yes(
+    yes: NDArray[np.int32], decisions: NDArray[np.int32], mean: float, config: Config
+) -> FloatArray:
+    """Shrunk share of yes of at most so many decisions, else a crowd of accounts would outshout the prior."""
+    kept = np.minimum(1.0, config.decisions_most / np.maximum(decisions, 1))
+    return shrunk_rate(yes * kept, decisions * kept, mean, config.decisions_worth)
 
 
 def _of_partner(side: Side) -> tuple[Single, ...]:

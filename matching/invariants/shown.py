@@ -66,9 +66,9 @@ def _served(side: Side, finding: Finding) -> list[Pair]:
     ids = list(current.order_by("subject_id").values_list("subject_id", flat=True))
     step = max(1, -(-len(ids) // (SAMPLE // 2)))
     chosen = ids[town_today().toordinal() % step :: step]
-    model: Any = Stall if side == Side.STALL else Anchor
+    rows: Any = Stall.objects.select_related("merchant") if side == Side.STALL else Anchor.objects
     found = []
-    for subject in model._default_manager.in_bulk(chosen).values():
+    for subject in rows.in_bulk(chosen).values():
         page = suggestions_for(side=side, subject=subject)
         finding.look(len(page.items))
         found += [(subject.pk, item.partner.pk) for item in page.items]

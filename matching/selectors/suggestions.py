@@ -1,9 +1,11 @@
 """Pages of suggestions: the stored list or exact retrieval, always masked as of now (layer: selectors).
 
 A cursor is pinned to the list it came from, so a list that is replaced meanwhile never mixes with the new.
-Whatever the source, every partner shown has just passed the hard rules against fresh rows.
+Whatever the source, every partner shown has just passed the hard rules against fresh rows. Who is not ranked
+personally, for this request or as their stored choice, gets a list that is computed for the request.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,13 +20,16 @@ from numpy.typing import NDArray
 from accounts.models import Anchor, Stall
 from matching.engine.candidates import ruled_out
 from matching.engine.explain import whole_points
+from matching.engine.model import Encoded
+from matching.engine.neutral import neutral_asker, neutral_partners
 from matching.engine.pipeline import recommend
 from matching.engine.rerank import ADJUSTMENTS
-from matching.engine.types import Side
+from matching.engine.types import Rule, Side
 from matching.filters import Filters, mask
 from matching.models import EngineRun, RecommendationList
 from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
 from matching.reasons import describe, describe_adjustment
+from matching.rules import NO_PARTNERS
 from matching.snapshot import parties_for_pairs
 from matching.snapshot.market import Market, exclusions_for, market_within
 from matchmaker.core.errors import DomainError, InvalidInput
@@ -68,6 +73,7 @@ class SuggestionPage:
     source: str
     list_id: str | None
     why_none: dict[str, int] = field(default_factory=dict)
+    is_personalised: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,14 @@ class _Asked:
     filters: Filters
     exclude: Collection[int]
     page_size: int
+    is_personalised: bool
     at: int = 0
     list_id: str | None = None
 
     @property
     def is_plain(self) -> bool:
-        return not self.filters.given()
+        """Whether the stored list answers it."""
+        return self.is_personalised and not self.filters.given()
 
     @property
     def wanted(self) -> int:
@@ -108,7 +116,8 @@ class _Asked:
     @property
     def key(self) -> str:
         """What a cursor is bound to."""
-        return f"{self.side}:{self.subject.public_id}:{sorted(self.filters.given().items())}"
+        choice = "" if self.is_personalised else ":neutral"
+        return f"{self.side}:{self.subject.public_id}:{sorted(self.filters.given().items())}{choice}"
 
 
 def suggestions_for(
@@ -119,16 +128,26 @@ def suggestions_for(
     exclude: Collection[int] = (),
     cursor: str = "",
     page_size: int = 20,
+    personalised: bool = True,
 ) -> SuggestionPage:
     """Return one page of partners for `subject`, best first, without the partner ids in `exclude`.
 
+    `personalised` off, or the stored choice of the party, ranks by neutral facts only; it excludes nobody.
     Raises InvalidInput for a cursor that is not ours and ListGone for one whose list is no longer kept.
     """
-    asked = _with_cursor(_Asked(side, subject, filters or Filters(), exclude, page_size), cursor)
+    is_personalised = personalised and wants_personal(subject)
+    asked = _Asked(side, subject, filters or Filters(), exclude, page_size, is_personalised)
+    asked = _with_cursor(asked, cursor)
     found = _source(asked)
     if found is None:
-        return SuggestionPage([], None, None, "pending", None)
+        return SuggestionPage([], None, None, "pending", None, is_personalised=is_personalised)
     return _page(found, asked)
+
+
+def wants_personal(subject: Party) -> bool:
+    """Whether the party is ranked personally by its stored choice; a stall's is its merchant's."""
+    party = subject.merchant if isinstance(subject, Stall) else subject
+    return party.is_personalised
 
 
 # --- sources -----------------------------------------------------------------------------------------
@@ -187,8 +206,7 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
         return None
     lists = recommend(
         market.model,
-        market.stalls,
-        market.anchors,
+        *_sides(market, asked),
         exclusions_for(side, [asked.subject.pk]),
         side=Side(side),
         subjects=[asked.subject.pk],
@@ -202,8 +220,18 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
     return _List(entries, lists.part_codes, base, timezone.now(), "computed", None, lists.reasons(0))
 
 
+def _sides(market: Market, asked: _Asked) -> tuple[Encoded, Encoded]:
+    """Return stalls and anchors as they rank for the asker."""
+    if asked.is_personalised:
+        return market.stalls, market.anchors
+    own, others = market.side(asked.side), market.side(Side(asked.side).other.value)
+    row = int(own.parties.rows_of([asked.subject.pk])[0])
+    asker, partners = neutral_asker(market.model, own, row), neutral_partners(market.model, others)
+    return (asker, partners) if asked.side == "stall" else (partners, asker)
+
+
 def _allowed(market: Market, asked: _Asked) -> NDArray[np.bool_] | None:
-    if asked.is_plain:
+    if not asked.filters.given():
         return None
     partners = market.side(Side(asked.side).other.value).parties
     kept = mask(asked.filters, partners, market.model.vocabulary)
@@ -228,7 +256,8 @@ def _ids_at(filters: Filters) -> list[int]:
 def _page(found: _List, asked: _Asked) -> SuggestionPage:
     start = asked.at - found.places_before
     ids = found.entries.partner_ids[start:]
-    shown = _eligible_now(asked.side, asked.subject, ids) & ~np.isin(ids, list(asked.exclude))
+    codes = _codes_now(asked, ids)
+    shown = codes == 0
     places = np.flatnonzero(shown)[: asked.page_size].tolist()
     partners = _partners(asked.side, ids[places])
     # Ids ruled out meanwhile are passed over, so the next page begins behind the last one looked at.
@@ -240,7 +269,8 @@ def _page(found: _List, asked: _Asked) -> SuggestionPage:
         computed_at=found.computed_at,
         source=found.source,
         list_id=found.list_id,
-        why_none={} if items or asked.at else found.ruled_out,
+        why_none={} if items or asked.at else _why_none(found, codes),
+        is_personalised=asked.is_personalised,
     )
 
 
@@ -255,16 +285,25 @@ def _next_cursor(found: _List, asked: _Asked, looked_at: int) -> str | None:
     return signing.dumps(place, salt=SALT, compress=True)
 
 
-def _eligible_now(side: str, subject: Party, partner_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which partners pass every hard rule with `subject` as the rows are now."""
+def _codes_now(asked: _Asked, partner_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the first hard rule against each partner as the rows are now, 0 for who may be shown."""
     if not len(partner_ids):
-        return np.zeros(0, dtype=np.bool_)
+        return np.zeros(0, dtype=np.uint8)
     ids = sorted(partner_ids.tolist())
-    pair = ([subject.pk], ids) if side == "stall" else (ids, [subject.pk])
+    pair = ([asked.subject.pk], ids) if asked.side == "stall" else (ids, [asked.subject.pk])
     stalls, anchors, exclusions = parties_for_pairs(*pair)
-    codes = ruled_out(stalls, anchors, exclusions, subject=Side(side)).ravel()
-    others = anchors if side == "stall" else stalls
-    return np.isin(partner_ids, others.ids[codes == 0])
+    codes = ruled_out(stalls, anchors, exclusions, subject=Side(asked.side)).ravel()
+    at = (anchors if asked.side == "stall" else stalls).rows_of(partner_ids)
+    # Who is not there any more was archived for good.
+    now = np.where(at >= 0, np.append(codes, Rule.ARCHIVED)[at], Rule.ARCHIVED)
+    return np.where((now == 0) & np.isin(partner_ids, list(asked.exclude)), Rule.FILTERED, now).astype("u1")
+
+
+def _why_none(found: _List, codes: NDArray[np.uint8]) -> dict[str, int]:
+    """Return what ruled out whom: when the list was made, and of those on it since."""
+    counts = Counter(found.ruled_out)
+    counts.update(Rule(code).code for code in codes[codes > 0].tolist())
+    return dict(counts) or {NO_PARTNERS: 0}
 
 
 def _partners(side: str, ids: NDArray[np.int64]) -> dict[int, Party]:

@@ -1,15 +1,18 @@
 """What parties did before, counted, and the load of their coming weeks (layer: snapshot)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Avg, Count, F, Q, QuerySet, Sum
+from django.db.models import Avg, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from accounts.models import ForgottenTag
 from matching.choices import MatchStatus, ReactionKind, Side
 from matching.models import Impression, Match, Reaction, WeekLoad
 from matchmaker.core import clock
@@ -17,6 +20,9 @@ from matchmaker.core.weeks import coming_weeks
 
 Counts = dict[int, int]
 SHOWN_WITHIN = timedelta(weeks=4)
+# Tags that are counted from what happened, as against those that a party declares.
+EVIDENCE = ("reliability", "reply", "accepts_given", "accepts_received")
+_EVER = Value(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class PartyHistory:
     load_used: Counts = field(default_factory=dict)
     exposures: Counts = field(default_factory=dict)
     reply_hours: dict[int, float] = field(default_factory=dict)
+    # Ids by declared tag that these parties had deleted.
+    unsaid: Mapping[str, Collection[int]] = field(default_factory=dict)
 
     def columns(self, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Return the engine's columns for these ids."""
@@ -51,16 +59,26 @@ class PartyHistory:
         columns["reply_hours"] = [self.reply_hours.get(i, float("nan")) for i in ids.tolist()]
         return columns
 
+    def known(
+        self, code: str, rows: Sequence[Mapping[str, Any]], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the values of these rows, NaN for a party that had the tag deleted."""
+        gone = self.unsaid.get(code, ())
+        return np.where([row["id"] in gone for row in rows], np.nan, values) if gone else values
+
 
 def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
     """Return the history of these parties of `side` (all when None)."""
     other = "anchor" if side == "stall" else "stall"
     key = f"{side}_id"
     matches, reactions = Match.objects.all(), Reaction.objects.all()
+    unsaid = _forgotten(side, ids)
     if ids is not None:
         matches, reactions = matches.filter(**{f"{key}__in": ids}), reactions.filter(**{f"{key}__in": ids})
-    by_party = _match_counts(matches, key, side, other)
-    own, from_others = _reaction_counts(reactions, key, side), _reaction_counts(reactions, key, other)
+    since = {code: _since(side, code) if code in unsaid else _EVER for code in EVIDENCE}
+    by_party = _match_counts(matches, key, side, other, since)
+    own = _reaction_counts(reactions, key, side, since["accepts_given"])
+    from_others = _reaction_counts(reactions, key, other, since["accepts_received"])
     return PartyHistory(
         accepted={i: row["accepted"] for i, row in by_party.items()},
         completed={i: row["completed"] for i, row in by_party.items()},
@@ -73,7 +91,25 @@ def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
         reply_hours={
             i: row["reply"].total_seconds() / 3600 for i, row in by_party.items() if row["reply"] is not None
         },
+        unsaid={code: held for code, held in unsaid.items() if code not in EVIDENCE},
     )
+
+
+def _forgotten(side: str, ids: Sequence[int] | None) -> dict[str, set[int]]:
+    """Return which of these parties had a tag deleted, by its code."""
+    rows = ForgottenTag.objects.filter(**{f"{side}__isnull": False})
+    if ids is not None:
+        rows = rows.filter(**{f"{side}_id__in": ids})
+    found: dict[str, set[int]] = {}
+    for code, party_id in rows.values_list("code", f"{side}_id"):
+        found.setdefault(code, set()).add(party_id)
+    return found
+
+
+def _since(side: str, code: str) -> Any:
+    """Return the moment before which evidence no longer counts for the party of a row."""
+    rows = ForgottenTag.objects.filter(**{f"{side}_id": OuterRef(f"{side}_id")}, code=code)
+    return Coalesce(Subquery(rows.values("forgotten_at")[:1]), _EVER)
 
 
 def parties_active_since(moment: datetime) -> dict[str, set[int]]:
@@ -102,23 +138,36 @@ def exposures(side: str, ids: Sequence[int] | None = None) -> Counts:
     return _count(shown, f"{side}_id")
 
 
-def _match_counts(matches: QuerySet[Match], key: str, side: str, other: str) -> dict[int, dict[str, Any]]:
+def _match_counts(
+    matches: QuerySet[Match], key: str, side: str, other: str, since: Mapping[str, Any]
+) -> dict[int, dict[str, Any]]:
     agreed = Q(agreed_at__isnull=False)
     answered = agreed | Q(status=MatchStatus.DECLINED)
+    ended = Coalesce(F("ended_at"), F("updated_at"))
+    came, went = Coalesce(F("agreed_at"), ended), ended
+    over = ~Q(status__in=[MatchStatus.AGREED, MatchStatus.APPROVED])
+    kept = Q(GreaterThan(went, since["reliability"]))
+    given, received = (
+        Q(GreaterThan(came, since[code]), proposed_by=by)
+        for code, by in (("accepts_given", other), ("accepts_received", side))
+    )
     counted = matches.values(key).annotate(
-        accepted=Count("pk", filter=agreed & ~Q(status__in=[MatchStatus.AGREED, MatchStatus.APPROVED])),
-        completed=Count("pk", filter=Q(status=MatchStatus.COMPLETED)),
-        answered=Count("pk", filter=answered & Q(proposed_by=other)),
-        said_yes=Count("pk", filter=agreed & Q(proposed_by=other)),
-        asked=Count("pk", filter=answered & Q(proposed_by=side)),
-        heard_yes=Count("pk", filter=agreed & Q(proposed_by=side)),
-        reply=Avg(F("agreed_at") - F("created_at"), filter=agreed & Q(proposed_by=other)),
+        accepted=Count("pk", filter=agreed & over & kept),
+        completed=Count("pk", filter=Q(status=MatchStatus.COMPLETED) & kept),
+        answered=Count("pk", filter=answered & given),
+        said_yes=Count("pk", filter=agreed & given),
+        asked=Count("pk", filter=answered & received),
+        heard_yes=Count("pk", filter=agreed & received),
+        reply=Avg(
+            F("agreed_at") - F("created_at"),
+            filter=agreed & Q(GreaterThan(F("agreed_at"), since["reply"]), proposed_by=other),
+        ),
     )
     return {row[key]: row for row in counted}
 
 
-def _reaction_counts(reactions: QuerySet[Reaction], key: str, side: str) -> tuple[Counts, Counts]:
-    given = reactions.filter(side=side)
+def _reaction_counts(reactions: QuerySet[Reaction], key: str, side: str, since: Any) -> tuple[Counts, Counts]:
+    given = reactions.filter(GreaterThan(F("updated_at"), since), side=side)
     liked = given.filter(kind=ReactionKind.LIKE)
     return _count(given, key), _count(liked, key)
 

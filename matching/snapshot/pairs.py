@@ -26,7 +26,7 @@ def parties_for_pairs(
     return stalls, anchors, read_exclusions(stall_ids, anchor_ids)
 
 
-def parties_now(side: str, ids: Sequence[int]) -> Parties:
-    """Return these parties of one side, ids ascending, as of now and without their past."""
+def parties_now(side: str, ids: Sequence[int] | None) -> Parties:
+    """Return these parties of one side (None: all), ids ascending, as of now and without their past."""
     read = read_stalls if side == "stall" else read_anchors
     return read(vocabulary(), ids, past=PartyHistory(load_used=loads(side, ids)))

@@ -146,8 +146,8 @@ def read_anchors(
         restock_days=_numbers(rows, "restock_days_max"),
         return_rate=_numbers(rows, "return_rate_max"),
         stock_depth=_numbers(rows, "stock_depth_min"),
-        average_viewers=_numbers(rows, "average_viewers"),
-        followers=_numbers(rows, "followers"),
+        average_viewers=past.known("reach", rows, _numbers(rows, "average_viewers")),
+        followers=past.known("followers", rows, _numbers(rows, "followers")),
         verified=[
             _is_verified(row, "", today) and bool(row["is_claimed"] or row["legal_basis"]) for row in rows
         ],

@@ -16,7 +16,7 @@ from matching.engine.types import Rule
 from matching.filters import Filters
 from matching.models import Match, RecommendationList
 from matching.queue import briefs_of
-from matching.rules import BY_INVITATION, EXCLUDED, PRIVATE_RULES, REASON_TEXTS, check_pair
+from matching.rules import BY_INVITATION, EXCLUDED, NO_PARTNERS, PRIVATE_RULES, REASON_TEXTS, check_pair
 from matching.selectors import suggestions_for
 from matching.services import recommendations
 from matching.services.matches import (
@@ -81,7 +81,7 @@ def test_every_rule_has_an_entry_in_the_table():
 
 
 def test_every_reason_has_a_text():
-    assert set(REASON_TEXTS) == {rule.code for rule in Rule} | {BY_INVITATION, EXCLUDED}
+    assert set(REASON_TEXTS) == {rule.code for rule in Rule} | {BY_INVITATION, EXCLUDED, NO_PARTNERS}
 
 
 # --- the mask ------------------------------------------------------------------------------------
