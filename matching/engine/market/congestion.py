@@ -19,7 +19,7 @@ from matching.engine.market.examination import Attention
 from matching.engine.market.screening import Screened
 from matching.engine.types import Arrays, Float32Array, FloatArray, IntArray, Side
 
-KNOTS = 12
+KNOTS = 16
 UNKNOWN = -1  # the row of a party that the state has never seen
 # Half of the knots follow where the applicants are, half where the candidates are.
 _BY_EXPOSURE = 0.5
