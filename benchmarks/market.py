@@ -162,6 +162,11 @@ def summary(found: dict[str, list[Figures]], seed: int) -> dict[str, dict[str, o
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     began = time.perf_counter()
     market = load_market(arguments.folder)
+    if market.all_candidates:
+        raise FolderError(
+            "schema.json: this folder lists positives of one side only, and what lists make cannot be "
+            "judged without both sides' answers"
+        )
     predictions = out_of_fold(
         market, arguments.split, lambda done, total: print(f"{done}/{total} groups", file=sys.stderr)
     )

@@ -12,7 +12,7 @@ from benchmarks.market_folder import load_market
 from matching.engine.market.edges import orient
 from matching.engine.market.examination import Attention, Examination
 from matching.engine.types import Side
-from tests.benchmarks.folders import evenings
+from tests.benchmarks.folders import evenings, jobs
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -88,3 +88,8 @@ def test_gini_by_hand():
 def test_an_unfit_folder_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="^market: .*schema.json"):
         run(monkeypatch, capsys, tmp_path)
+
+
+def test_positives_of_one_side_cannot_be_judged(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="^market: schema.json: .* one side only"):
+        run(monkeypatch, capsys, jobs(tmp_path))
