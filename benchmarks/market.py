@@ -29,10 +29,11 @@ from benchmarks.csv_table import FolderError
 from benchmarks.directed import SPLITS, Predictions, out_of_fold
 from benchmarks.market_folder import Market, load_market
 from matching.engine.errors import EngineError
-from matching.engine.market.ascent import AscentRules, ascend_in_turn
+from matching.engine.market.ascent import AscentRules
 from matching.engine.market.edges import Edges, Orientation, orient, ranks_within
 from matching.engine.market.examination import Attention, Examination
 from matching.engine.market.expectation import expected_by_entry
+from matching.engine.market.spread import ascend
 from matching.engine.market.starts import starts_by_welfare
 from matching.engine.types import FloatArray, IntArray, Side
 
@@ -115,7 +116,7 @@ def _lists(edges: Edges, orientation: Orientation, attention: Attention) -> dict
     masses = np.ones(edges.n_rows), np.ones(edges.n_columns)
     starts = starts_by_welfare(edges, orientation, attention, *masses)
     return {
-        "engine": ascend_in_turn(orientation, starts[0].ranks, attention, _RULES).ranks,
+        "engine": ascend(orientation, starts[0].ranks, attention, _RULES).ranks,
         "product": ranks_within(orientation.mutual, orientation.starts),
         "popularity": ranks_within(received[orientation.partner], orientation.starts),
         "tu": starts[0].ranks,
@@ -161,6 +162,11 @@ def summary(found: dict[str, list[Figures]], seed: int) -> dict[str, dict[str, o
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     began = time.perf_counter()
     market = load_market(arguments.folder)
+    if market.all_candidates:
+        raise FolderError(
+            "schema.json: this folder lists positives of one side only, and what lists make cannot be "
+            "judged without both sides' answers"
+        )
     predictions = out_of_fold(
         market, arguments.split, lambda done, total: print(f"{done}/{total} groups", file=sys.stderr)
     )

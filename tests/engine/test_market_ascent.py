@@ -87,10 +87,10 @@ def test_the_mean_field_is_near_the_exact_queues():
     ranks = ranks_within(np.random.default_rng(1).random(len(edges)), orientation.starts)
     exposure = attention.exposure(ranks, orientation.applies)
     look = MeanField(orientation, attention, AscentRules()).look(exposure)
-    exact = screen(orientation, exposure, attention)
-    np.testing.assert_allclose(look.screened.chance, exact.chance, atol=0.02)
+    exact, found = screen(orientation, exposure, attention), look.screened(orientation)
+    np.testing.assert_allclose(found.chance, exact.chance, atol=0.02)
     # The mean field counts a party's own exposure among those it would crowd out, hence the wider margin.
-    np.testing.assert_allclose(look.screened.crowding, exact.crowding, atol=0.03)
+    np.testing.assert_allclose(found.crowding, exact.crowding, atol=0.03)
     assert look.welfare == pytest.approx(expected_matches(orientation, ranks, attention), rel=0.01)
 
 

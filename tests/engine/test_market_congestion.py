@@ -104,6 +104,16 @@ def test_the_state_survives_storing():
         Congestion.from_arrays(arrays)
 
 
+def test_between_knots_it_is_linear_and_at_a_shared_score_their_mean():
+    scores = np.array([[0.2, 0.5, 0.5, 0.8]])
+    queues = Queues(scores, np.array([[0.1, 0.2, 0.6, 1.0]]), np.array([[0.0, 0.02, 0.04, 0.3]]))
+    asked = np.array([0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9])
+    keys = busy_keys(queues, np.zeros(7, dtype=int), np.full(7, 0.5), asked)
+    chance = np.array([0.1, 0.1, 0.15, 0.4, 0.8, 1.0, 1.0])
+    crowding = np.array([0.0, 0.0, 0.01, 0.03, 0.17, 0.3, 0.3])
+    np.testing.assert_allclose(keys, 0.5 * (asked * chance - crowding), atol=1e-6)
+
+
 def test_bad_input_is_refused_by_name():
     queues = Queues(*np.zeros((3, 4, 5), dtype=np.float32))
     half = np.array([0.5])

@@ -25,8 +25,15 @@ class Pass:
     """One look at all queues."""
 
     welfare: float  # expected matches less the penalty
-    screened: Screened
     marginal: FloatArray  # [E] ∂/∂A of the objective
+    chance: FloatArray  # [E in screening order]
+    crowding: FloatArray  # [E in screening order]
+
+    def screened(self, orientation: Orientation) -> Screened:
+        """The same in the order of the lists."""
+        tables = np.empty((2, len(orientation)))
+        tables[:, orientation.queue] = self.chance, self.crowding
+        return Screened(*tables)
 
 
 class MeanField:
@@ -50,17 +57,20 @@ class MeanField:
         above, exposed = self._above(applied)
         value, fall = self.curves.at(self.curve, above)
         gain = self.accepts * value
-        lost, total = self._above(applied * self.accepts * fall)
+        fall *= self.accepts
+        fall *= applied  # what one more above takes from each
+        lost, total = self._above(fall)
         crowd = np.repeat(total, self.lengths)
         crowd -= lost
-        crowd -= applied * self.accepts * fall
+        crowd -= fall
         np.maximum(crowd, 0.0, out=crowd)  # differences of cumulative sums
         welfare = float(applied @ gain) - float(self.rules.penalty(exposed, self.attention.capacity).sum())
-        chance, crowding, marginal = np.empty_like(gain), np.empty_like(gain), np.empty_like(gain)
-        chance[queue], crowding[queue], marginal[queue] = value, crowd, gain - crowd
+        marginal = np.empty_like(gain)
+        gain -= crowd
+        marginal[queue] = gain
         if self.rules.price:
             marginal -= self.rules.price * self._share_beyond(exposure, exposed)
-        return Pass(welfare, Screened(chance, crowding), marginal)
+        return Pass(welfare, marginal, value, crowd)
 
     def _above(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """[E] sum of `values` above each place of its queue, and [partners] the sum of the queue."""
@@ -117,7 +127,7 @@ def ascend_in_batches(
             break
         if undone:
             batches = min(2 * batches, max(orientation.n_parties, 1))
-    return Ascended(ranks, exposure, np.array(welfare), state.screened)
+    return Ascended(ranks, exposure, np.array(welfare), state.screened(orientation))
 
 
 def _entries(orientation: Orientation, parties: IntArray) -> tuple[IntArray, IntArray]:

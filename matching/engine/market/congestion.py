@@ -19,7 +19,7 @@ from matching.engine.market.examination import Attention
 from matching.engine.market.screening import Screened
 from matching.engine.types import Arrays, Float32Array, FloatArray, IntArray, Side
 
-KNOTS = 12
+KNOTS = 16
 UNKNOWN = -1  # the row of a party that the state has never seen
 # Half of the knots follow where the applicants are, half where the candidates are.
 _BY_EXPOSURE = 0.5
@@ -153,18 +153,27 @@ def busy_keys(
 
 
 def _between_knots(queues: Queues, rows: IntArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Chance and crowding at the given scores, linear between knots and level beyond the ends."""
+    """Chance and crowding at the given scores.
+
+    Linear between knots and level beyond the ends; at a score that several knots share, their mean,
+    since any of their places may be the asker's.
+    """
     # Scores are compared as they are stored, so that an entry that is a knot finds itself.
     asked = scores.astype(np.float32)
     knots = queues.scores[rows]
-    upper = np.clip((knots < asked[:, None]).sum(axis=1), 1, knots.shape[1] - 1)
+    last = knots.shape[1] - 1
+    first = (knots < asked[:, None]).sum(axis=1)  # of the knots that are not below
+    equal = (knots == asked[:, None]).sum(axis=1)
     pick = np.arange(len(rows))
-    low, high = knots[pick, upper - 1].astype(np.float64), knots[pick, upper].astype(np.float64)
-    width = high - low
-    share = np.clip((asked - low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-    share = np.where(width > 0, share, 1.0)
+    below, above = np.clip(first - 1, 0, last), np.minimum(first, last)
+    low, high = knots[pick, below].astype(np.float64), knots[pick, above].astype(np.float64)
+    share = np.where(high > low, (asked - low) / np.where(high > low, high - low, 1.0), 1.0)
+    tied = np.flatnonzero(equal > 1)
     found = []
     for table in (queues.chances, queues.crowding):
-        below, above = table[rows, upper - 1].astype(np.float64), table[rows, upper].astype(np.float64)
-        found.append(below + share * (above - below))
+        lower, upper = table[rows, below].astype(np.float64), table[rows, above].astype(np.float64)
+        values = lower + share * (upper - lower)
+        same = knots[tied] == asked[tied, None]
+        values[tied] = np.where(same, table[rows[tied]], 0.0).sum(axis=1) / equal[tied]
+        found.append(values)
     return found[0], found[1]

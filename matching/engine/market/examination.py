@@ -115,12 +115,20 @@ class ExpectedCurves:
         """h and −h' at `mean`, linear between the points of the grid."""
         position = np.sqrt(np.maximum(mean, 0.0)) / self.step
         below = np.minimum(position.astype(np.int64), _POINTS - 2)
-        share = np.minimum(position - below, 1.0)
-        flat = curve * _POINTS + below
-        value, fall = self.value.ravel(), self.fall.ravel()
-        low, high = value[flat], value[flat + 1]
-        low_fall, high_fall = fall[flat], fall[flat + 1]
-        return low + share * (high - low), low_fall + share * (high_fall - low_fall)
+        position -= below  # the share of the way to the next point
+        np.minimum(position, 1.0, out=position)
+        flat = curve * _POINTS
+        flat += below
+        return _between(self.value.ravel(), flat, position), _between(self.fall.ravel(), flat, position)
+
+
+def _between(table: FloatArray, flat: IntArray, share: FloatArray) -> FloatArray:
+    values = table[flat]
+    rise = table[flat + 1]
+    rise -= values
+    rise *= share
+    values += rise
+    return values
 
 
 def _poisson_means(
