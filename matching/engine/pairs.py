@@ -94,3 +94,11 @@ def mutual_scores(
 ) -> FloatArray:
     """[pairs] mutual probability in float64."""
     return mutual_of(pair_logits(model, stalls, anchors, rows, columns))
+
+
+def accepts_of(logits: FloatArray, decides: int) -> FloatArray:
+    """[pairs] P(that side accepts) · √P(both complete) from logits [3, pairs].
+
+    With the root of P(completed) on each side, the product of both sides is the mutual probability.
+    """
+    return np.asarray(sigmoid(logits[decides]) * np.sqrt(sigmoid(logits[COMPLETED])))

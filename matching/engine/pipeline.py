@@ -19,16 +19,18 @@ from matching.engine.crowding import Crowding
 from matching.engine.encoding import BLOCKS, centred, fit_encoder
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model
+from matching.engine.pairs import accepts_of, mutual_of, pair_logits
 from matching.engine.rerank import Pool, arrange
 from matching.engine.results import PairExplanations, Recommendations
 from matching.engine.retrieval import Progress, Query, top_k
-from matching.engine.scoring import PART_CODES
+from matching.engine.scoring import ANCHOR_DECIDES, PART_CODES, STALL_DECIDES
 from matching.engine.types import (
     BoolArray,
     Exclusions,
     FloatArray,
     IntArray,
     Parties,
+    Rule,
     Side,
     Snapshot,
 )
@@ -165,6 +167,24 @@ def pool(
     )
     ranked = top_k(model, stalls, anchors, exclusions, query, progress)
     return Pool(ranked.partner_rows, ranked.mutual, ranked.partner_accepts, ranked.counts)
+
+
+def pools_with(
+    model: Model,
+    stalls: Encoded,
+    anchors: Encoded,
+    *,
+    side: Side,
+    subject_rows: IntArray,
+    partner_row: int,
+) -> Pool:
+    """Pools of these subjects that hold the one partner, whatever the rules say: [m, 1]."""
+    partners = np.full(len(subject_rows), partner_row, dtype=np.int64)
+    rows, columns = (subject_rows, partners) if side is Side.STALL else (partners, subject_rows)
+    logits = pair_logits(model, stalls, anchors, rows, columns)
+    accepts = accepts_of(logits, ANCHOR_DECIDES if side is Side.STALL else STALL_DECIDES)
+    counts = np.zeros((len(partners), len(Rule) + 1), dtype=np.uint32)
+    return Pool(partners[:, None], mutual_of(logits)[:, None], accepts[:, None], counts)
 
 
 def _pool_size(config: Config, side: Side) -> int:

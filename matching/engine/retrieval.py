@@ -17,9 +17,9 @@ import numpy as np
 from matching.engine.candidates import Codes, first_code, listed_cells, party_codes, strike_out
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model, TileColumns
-from matching.engine.pairs import mutual_of, mutual_scores, pair_logits
+from matching.engine.pairs import accepts_of, mutual_of, mutual_scores, pair_logits
 from matching.engine.parallel import run_blocks, spans
-from matching.engine.scoring import ANCHOR_DECIDES, COMPLETED, HINGES, STALL_DECIDES, sigmoid
+from matching.engine.scoring import ANCHOR_DECIDES, HINGES, STALL_DECIDES
 from matching.engine.shortlist import Shortlist, ranks
 from matching.engine.types import (
     BoolArray,
@@ -236,8 +236,7 @@ def _ranked(market: _Market, subjects: IntArray, shortlist: Shortlist) -> _Best:
     logits = pair_logits(market.model, market.stalls, market.anchors, rows, columns)
     mutual = mutual_of(logits)
     partner_decides = ANCHOR_DECIDES if market.query.side is Side.STALL else STALL_DECIDES
-    # The root of P(completed) on each side: their product is the mutual probability.
-    accepts = sigmoid(logits[partner_decides]) * np.sqrt(sigmoid(logits[COMPLETED]))
+    accepts = accepts_of(logits, partner_decides)
     # Ids ascend with rows, so the row is the tie-break by id.
     order = np.lexsort((partners, -mutual, local))
     rank = ranks(local[order])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from accounts.models import Stall
 from matching.engine.candidates import ruled_out
-from matching.engine.pairs import mutual_scores
+from matching.engine.pipeline import pools_with
 from matching.engine.types import Side, rows_of
 from matching.models import DueParty, RecommendationList
 from matching.packing import IDS
@@ -83,9 +83,9 @@ def touched_partners(market: Market, side: str, party_ids: Sequence[int]) -> lis
     floors = np.asarray([max(row[1], 0) for row in rows], dtype=np.int64)
     touched = [_holders(subjects, [bytes(row[2]) for row in rows], party_ids)]
     for party_id in party_ids:
-        ids, scores = _scores_against(market, side, party_id)
+        ids, values = _values_against(market, side, party_id)
         at = rows_of(subjects, ids)
-        touched.append(ids[(at < 0) | (scores >= np.append(floors, 0)[at])])
+        touched.append(ids[(at < 0) | (values >= np.append(floors, 0)[at])])
     found: list[int] = np.unique(np.concatenate(touched)).tolist()
     return found
 
@@ -99,8 +99,11 @@ def _holders(
     return np.repeat(subjects, lengths)[held]
 
 
-def _scores_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the candidates of the party on the other side, ids ascending, and its scores (hundredths)."""
+def _values_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the candidates of the party on the other side, ids ascending, and its value to each (hundredths).
+
+    That is its score for them less what its own queue costs: what its place in their lists goes by.
+    """
     own, others = market.side(side), market.side(Side(side).other.value)
     row = own.parties.rows_of([party_id])
     if row[0] < 0:
@@ -108,11 +111,21 @@ def _scores_against(market: Market, side: str, party_id: int) -> tuple[NDArray[n
     me = own.parties.take(row)
     pair = (me, others.parties) if side == "stall" else (others.parties, me)
     codes = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other)
-    fit_rows = np.flatnonzero(codes.ravel() == 0)
-    mine = np.full(len(fit_rows), row[0], dtype=np.int64)
-    rows, columns = (mine, fit_rows) if side == "stall" else (fit_rows, mine)
-    points = mutual_scores(market.model, market.stalls, market.anchors, rows, columns) * 100
-    return others.parties.ids[fit_rows], np.rint(points * 100).astype(np.int64)
+    asks = pools_with(
+        market.model,
+        market.stalls,
+        market.anchors,
+        side=Side(side).other,
+        subject_rows=np.flatnonzero(codes.ravel() == 0),
+        partner_row=int(row[0]),
+    )
+    keys = (
+        asks.mutual
+        if market.crowding is None
+        else market.crowding.keys(Side(side).other, asks, own.parties.ids)
+    )
+    values = np.rint(np.minimum(keys, asks.mutual)[:, 0] * 10_000).astype(np.int64)
+    return others.parties.ids[codes.ravel() == 0], values
 
 
 # --- a herd ------------------------------------------------------------------------------------------
