@@ -69,8 +69,10 @@ def _check(stalls: list[Stall], anchors: list[Anchor], chosen: dict[tuple[int, i
     for (row, column), name in chosen.items():
         KINDS[name].exclude(stalls[row], anchors[column])
     # As another request reads them: the exclusions were written to the rows.
-    stalls = list(Stall.objects.select_related("merchant").filter(pk__in=[s.pk for s in stalls]))
-    anchors = list(Anchor.objects.filter(pk__in=[a.pk for a in anchors]))
+    stalls = list(
+        Stall.objects.select_related("merchant").filter(pk__in=[s.pk for s in stalls]).order_by("pk")
+    )
+    anchors = list(Anchor.objects.filter(pk__in=[a.pk for a in anchors]).order_by("pk"))
     right = _by_the_mask(stalls, anchors)
     for (row, column), name in chosen.items():
         for side in KINDS[name].hides_from:
