@@ -185,21 +185,27 @@ def _patched_at(stall_id: int, since: float) -> datetime:
 
 
 def _missing(stall_id: int) -> int:
-    """Of the anchors on the new stall's list, how many have a last place that it beats, and lack it."""
+    """Of the anchors on the new stall's list, how many lack it and would now be given it."""
     import numpy as np
 
     from matching.models import RecommendationList
-    from matching.packing import IDS, SCORES
+    from matching.packing import IDS
+    from matching.services.recommendations.computing import recommend_for
+    from matching.snapshot.market import current_market
 
     current = RecommendationList.objects.filter(superseded_at=None)
     own = current.get(side="stall", subject_id=stall_id)
-    anchors = np.frombuffer(bytes(own.partner_ids), dtype=IDS).tolist()
-    scores = dict(zip(anchors, np.frombuffer(bytes(own.scores), dtype=SCORES).tolist(), strict=True))
-    theirs = current.filter(side="anchor", subject_id__in=anchors)
+    anchors = sorted(np.frombuffer(bytes(own.partner_ids), dtype=IDS).tolist())
+    market = current_market()
+    if market is None or not anchors:
+        return 0
+    due = recommend_for(market, "anchor", anchors).partner_ids
+    held = {
+        row.subject_id: np.frombuffer(bytes(row.partner_ids), dtype=IDS)
+        for row in current.filter(side="anchor", subject_id__in=anchors)
+    }
     return sum(
-        scores[row.subject_id] > row.floor_hundredths
-        and stall_id not in np.frombuffer(bytes(row.partner_ids), dtype=IDS)
-        for row in theirs
+        stall_id in due[row] and stall_id not in held.get(anchor, ()) for row, anchor in enumerate(anchors)
     )
 
 

@@ -46,7 +46,10 @@ class Job(Public, TimeStamped):
     class Meta:
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
-        indexes = [models.Index(fields=["state", "not_before"], name="job_due")]
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="job_due"),
+            models.Index(fields=["kind", "created_at"], name="job_kind_age"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["dedupe_key"], condition=Q(state=JobState.QUEUED), name="one_queued_job_per_key"

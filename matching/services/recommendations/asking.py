@@ -1,7 +1,10 @@
 """Asking for lists: which jobs a change writes, and how a herd of changes shares few (layer: services)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from jobs.models import Job, JobState
 from jobs.services import enqueue
@@ -10,8 +13,8 @@ from matching.models import DueParty
 QUEUE = "compute"
 # More changed parties at once than this, and everybody is matched anew.
 REMATCH_ABOVE = 200
-# So many single jobs may wait; whoever comes then shares one job with all others who come.
-HERD_FROM = 4
+# So many changes may have a job of their own within so long; who comes then shares one with all who come.
+HERD_FROM, HERD_WITHIN = 4, timedelta(seconds=5)
 
 REFRESH_KIND, DUE_KIND = "matching.refresh_party", "matching.refresh_due"
 DUE_KEY, REMATCH_KEY = "refresh:due", "rematch"
@@ -28,8 +31,11 @@ def request_refresh(*, side: str, ids: Sequence[int], actor: Any = None) -> list
 
 
 def _is_herd() -> bool:
-    waiting = Job.objects.filter(state=JobState.QUEUED, kind__in=(REFRESH_KIND, DUE_KIND))
-    return waiting[:HERD_FROM].count() >= HERD_FROM or waiting.filter(kind=DUE_KIND).exists()
+    """Whether so many single jobs were written lately, or others share one already."""
+    if Job.objects.filter(dedupe_key=DUE_KEY, state=JobState.QUEUED).exists():
+        return True
+    lately = Job.objects.filter(kind=REFRESH_KIND, created_at__gte=timezone.now() - HERD_WITHIN)
+    return lately[:HERD_FROM].count() >= HERD_FROM
 
 
 def _request_party(side: str, party_id: int, actor: Any) -> Job:

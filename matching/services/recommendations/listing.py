@@ -3,6 +3,7 @@
 What a concurrent change makes old again is computed again by the job which that change wrote.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from matching.services.recommendations.computing import BLOCK, Progress, chunks,
 from matching.services.recommendations.rematch import rematch_everybody
 from matching.services.recommendations.storing import store_lists
 from matching.snapshot.market import Market, current_market, exclusions_for
+
+# So long one job goes on with those who come while it is at work.
+_HERD_SECONDS = 15.0
 
 # --- one party ---------------------------------------------------------------------------------------
 
@@ -100,7 +104,7 @@ def _holders(
 
 
 def _values_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the candidates of the party on the other side, ids ascending, and its value to each (hundredths).
+    """Return the party's candidates on the other side, ids ascending, and its value to each (hundredths).
 
     That is its score for them less what its own queue costs: what its place in their lists goes by.
     """
@@ -134,25 +138,43 @@ def _values_against(market: Market, side: str, party_id: int) -> tuple[NDArray[n
 def refresh_due(*, batch: int, progress: Progress = silent) -> dict[str, Any]:
     """Bring the lists of all due parties up to date, then those of their partners: one job for all.
 
-    `batch` (the job's id) marks the parties taken, so that a change which comes meanwhile is due again, and
-    a repetition after a killed worker finds them.
+    While more come they are taken too, for some seconds. `batch` (the job's id) marks the parties taken, so
+    that one which changes meanwhile is due again, and a repetition after a killed worker finds them.
     """
+    until = time.monotonic() + _HERD_SECONDS
+    changed: dict[str, set[int]] = {"stall": set(), "anchor": set()}
+    seen = stored = 0
+    while due := _taken(batch, seen):
+        seen = due[-1][0]
+        wanted = {side: sorted({pk for _, at, pk in due if at == side}) for side in changed}
+        market = current_market(wanted)
+        if market is None or _has_outgrown(market):
+            result = rematch_everybody(progress=progress)
+            DueParty.objects.filter(batch=batch).delete()
+            return result
+        stored += relist(market, wanted, progress)
+        for side, ids in wanted.items():
+            changed[side].update(ids)
+        if time.monotonic() > until:
+            break
+    total = _ask_for_partners(batch, changed)
+    return {"due": total, "stored": stored}
+
+
+def _taken(batch: int, seen: int) -> list[tuple[int, str, int]]:
+    """Take all due parties; return (row, side, id) of those of the batch behind row `seen`, in order."""
     DueParty.objects.filter(batch__isnull=True).update(batch=batch)
-    taken = DueParty.objects.filter(batch=batch)
-    due: dict[str, list[int]] = {"stall": [], "anchor": []}
-    for side, party_id in taken.order_by("side", "party_id").values_list("side", "party_id").distinct():
-        due[side].append(party_id)
-    total = sum(map(len, due.values()))
-    market = current_market(due) if total else None
-    if total and (market is None or _has_outgrown(market)):
-        result = rematch_everybody(progress=progress)
-        taken.delete()
-        return result
-    stored = 0 if market is None else relist(market, due, progress)
+    rows = DueParty.objects.filter(batch=batch, pk__gt=seen).order_by("pk")
+    return list(rows.values_list("pk", "side", "party_id"))
+
+
+def _ask_for_partners(batch: int, changed: Mapping[str, set[int]]) -> int:
+    """Write the job for the partners of all that changed and let go of the batch; return its size."""
+    total = sum(map(len, changed.values()))
     with transaction.atomic():
         if total > REMATCH_ABOVE:
             request_rematch()
         elif total:
-            request_patch({side: ids for side, ids in due.items() if ids})
-        taken.delete()
-    return {"due": total, "stored": stored}
+            request_patch({side: sorted(ids) for side, ids in changed.items() if ids})
+        DueParty.objects.filter(batch=batch).delete()
+    return total
