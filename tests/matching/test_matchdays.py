@@ -21,6 +21,7 @@ from matching.services.matchdays import solving
 from matching.services.matchdays.moving import Settings, next_week
 from matching.services.matches import accept_match
 from matching.services.recommendations import rematch_everybody
+from matching.terms import WantedSession
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
 from tests.matching.held import FIGURES
@@ -155,6 +156,30 @@ def test_a_pair_that_no_longer_passes_is_told_and_not_proposed(staff: User, town
     lost.refresh_from_db()
     kept.refresh_from_db()
     assert lost.match is None and lost.fault_code == "not_eligible" and kept.match is not None
+
+
+@pytest.mark.parametrize("side", ["stall", "anchor"])
+def test_hours_that_were_taken_meanwhile_are_told(staff: User, side: str) -> None:
+    make_stall()
+    make_anchor()
+    rematch_everybody()
+    day = solve(begin(staff))
+    pair = day.pairs.get()
+    wanted = WantedSession(pair.starts_at, pair.starts_at + timedelta(hours=2))
+    agreed(*((pair.stall, make_anchor()) if side == "stall" else (make_stall(), pair.anchor)), wanted)
+    day = release(staff, day)
+    (refused,) = day.report["released"]["refused"]
+    assert refused["code"] == "hour_taken" and pair.match is None
+
+
+def test_bookings_that_were_taken_meanwhile_are_told(staff: User, town: Any) -> None:
+    day = solve(begin(staff))
+    full, kept = day.pairs.select_related("anchor").order_by("pk")
+    agreed(make_stall(), full.anchor, session(weeks=2, day=6, hour=3))
+    day = release(staff, day)
+    (refused,) = day.report["released"]["refused"]
+    assert (refused["anchor"], refused["code"]) == (full.anchor_id, "capacity_full")
+    assert day.report["released"]["proposed"] == 1
 
 
 def test_a_session_that_would_have_begun_is_told(staff: User, town: Any, time_machine_at: Any) -> None:
