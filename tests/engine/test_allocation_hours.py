@@ -134,6 +134,18 @@ def test_pins_and_floors_come_before_value_and_a_pin_without_an_hour_is_told() -
         assert found.starts.tolist() == [20, -1] and found.without_hours.tolist() == [1]
 
 
+def test_a_floor_that_hours_do_not_allow_leaves_a_bound_that_holds() -> None:
+    # Two floored rows of the one column, which has two bookings left but only one session's hours.
+    problem = problem_of_matrix(np.array([[1.0], [1.0], [9.0]]), np.ones(3, int), np.array([2]))
+    problem = replace(problem, row_floor=np.array([1, 1, 0]))
+    calendars = calendars_of({0: [20, 21], 1: [20, 21], 2: [20, 21]}, {0: [20, 21]})
+    programme = timetable(problem, calendars)
+    assert (programme.value, programme.bound) == (1.0, pytest.approx(1.0)), "one floor is met, which is most"
+    placed = timetable(problem, calendars, most_variables=0)
+    # The flow meets both floors with a value of 2, which says nothing of plans that meet one.
+    assert (placed.value, placed.bound) == (1.0, 10.0)
+
+
 def test_no_session_runs_over_the_end_and_none_starts_in_a_full_week() -> None:
     problem = problem_of_matrix(np.array([[1.0]]), np.array([1]), np.array([1]))
     last = HOURS_A_WEEK - 1

@@ -14,15 +14,17 @@ from jobs.models import Job
 from jobs.tasks import run_job
 from matching.choices import MatchDayStatus
 from matching.engine.errors import EngineError
-from matching.models import Match, MatchDay, MatchDayPair, PairRule
+from matching.models import Match, MatchDay, MatchDayPair, Outcome, PairRule
 from matching.selectors.matchday_words import refusal_lines
 from matching.services import matchdays
 from matching.services.matchdays import solving
 from matching.services.matchdays.moving import Settings, next_week
 from matching.services.matches import accept_match
 from matching.services.recommendations import rematch_everybody
+from matching.terms import WantedSession
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
+from tests.matching.held import FIGURES
 from tests.matching.market import (
     agreed,
     make_anchor,
@@ -154,6 +156,30 @@ def test_a_pair_that_no_longer_passes_is_told_and_not_proposed(staff: User, town
     lost.refresh_from_db()
     kept.refresh_from_db()
     assert lost.match is None and lost.fault_code == "not_eligible" and kept.match is not None
+
+
+@pytest.mark.parametrize("side", ["stall", "anchor"])
+def test_hours_that_were_taken_meanwhile_are_told(staff: User, side: str) -> None:
+    make_stall()
+    make_anchor()
+    rematch_everybody()
+    day = solve(begin(staff))
+    pair = day.pairs.get()
+    wanted = WantedSession(pair.starts_at, pair.starts_at + timedelta(hours=2))
+    agreed(*((pair.stall, make_anchor()) if side == "stall" else (make_stall(), pair.anchor)), wanted)
+    day = release(staff, day)
+    (refused,) = day.report["released"]["refused"]
+    assert refused["code"] == "hour_taken" and pair.match is None
+
+
+def test_bookings_that_were_taken_meanwhile_are_told(staff: User, town: Any) -> None:
+    day = solve(begin(staff))
+    full, kept = day.pairs.select_related("anchor").order_by("pk")
+    agreed(make_stall(), full.anchor, session(weeks=2, day=6, hour=3))
+    day = release(staff, day)
+    (refused,) = day.report["released"]["refused"]
+    assert (refused["anchor"], refused["code"]) == (full.anchor_id, "capacity_full")
+    assert day.report["released"]["proposed"] == 1
 
 
 def test_a_session_that_would_have_begun_is_told(staff: User, town: Any, time_machine_at: Any) -> None:
@@ -381,3 +407,23 @@ def test_what_the_engine_cannot_work_with_is_told(staff: User, town: Any, monkey
     monkeypatch.setattr(solving, "timetable", broken)
     day = solve(begin(staff))
     assert day.status == MatchDayStatus.DRAFT and "see the log" in refusal_lines(day)[0]
+
+
+def test_what_sessions_brought_decides_where_staff_say_so(staff: User) -> None:
+    """Both anchors fit; the second wants more commission and has brought ten times as much on air."""
+    stall = make_stall(weekly_capacity=1)
+    poor, rich = make_anchor(), make_anchor(commission_rate=Decimal("0.1900"))
+    for anchor, gmv in ((poor, 100_000), (rich, 1_000_000)):
+        for day in range(3):
+            booking = agreed(make_stall(), anchor, session(day=day)).bookings.get()
+            figures = FIGURES | {"gmv_cents": gmv, "refunded_cents": 0, "cancelled_cents": 0}
+            Outcome.objects.create(booking=booking, recorded_by=staff, status="settled", **figures)
+    Stall.objects.exclude(pk=stall.pk).update(weekly_capacity=0)
+    rematch_everybody()
+    likely, paying = (
+        solve(begin(staff, rho=rho, newcomer_floor=0)) for rho in (Decimal("0.00"), Decimal("1.00"))
+    )
+    for day, anchor in ((likely, poor), (paying, rich)):
+        assert day.report["outcomes"] == 6 and day.pairs.get().anchor_id == anchor.pk
+    pair = paying.pairs.get()
+    assert pair.net_gmv_cents > paying.report["town_net_gmv_cents"] == 550_000

@@ -28,8 +28,9 @@ ROUNDS = 6
 class Timetable:
     """The start of each edge's session (hours from Monday 00:00 of the first week; -1: not chosen).
 
-    `bound` is what no plan can beat, `gap` = (bound − value) / bound; `without_hours` [k] are pinned edges
-    for which no hour was found. `allocation` is the one without hours, whose prices and shortfalls explain.
+    `bound` is what no plan can beat that does as well by pins and floors, `gap` = (bound − value) / bound;
+    `without_hours` [k] are pinned edges for which no hour was found. `allocation` is the one without hours,
+    whose prices and shortfalls explain.
     """
 
     starts: IntArray  # [e]
@@ -69,12 +70,11 @@ def timetable(problem: Problem, calendars: Calendars, *, most_variables: int = M
         kept = np.repeat(~problem.forbidden, np.diff(offsets))
         counts = np.where(problem.forbidden, 0, np.diff(offsets))
         planned = plan(problem, calendars, np.concatenate([[0], np.cumsum(counts)]), hours[kept])
-        starts, method = planned.starts, "programme"
-        bound = min(allocation.optimum, planned.bound) if np.isfinite(planned.bound) else allocation.optimum
+        starts, method, bound = planned.starts, "programme", planned.bound
     else:
-        starts, method, bound = _placed(problem, calendars, offsets, hours, allocation), "flow", None
+        starts, method, bound = _placed(problem, calendars, offsets, hours, allocation), "flow", np.inf
     value = float(problem.weights[starts >= 0].sum())
-    best = max(allocation.optimum if bound is None else bound, value)
+    best = max(min(bound, _bound_without_hours(problem, allocation, starts)), value)
     return Timetable(
         starts=starts,
         value=value,
@@ -85,6 +85,23 @@ def timetable(problem: Problem, calendars: Calendars, *, most_variables: int = M
         without_hours=np.flatnonzero(meant & (starts < 0)),
         allocation=allocation,
     )
+
+
+def _bound_without_hours(problem: Problem, allocation: Allocation, starts: IntArray) -> float:
+    """What no plan can be worth that places as many pins and meets as much of the floors as this one.
+
+    The flow that knows no hours says so where the plan reaches what the flow reaches; where hours cost it a
+    pin or a floor, the flow that knows neither does.
+    """
+    if _worth(problem, starts)[:2] == _worth(problem, np.where(allocation.chosen, 0, -1))[:2]:
+        return allocation.optimum
+    free = replace(
+        problem,
+        pinned=np.zeros_like(problem.pinned),
+        row_floor=np.zeros_like(problem.row_floor),
+        column_floor=np.zeros_like(problem.column_floor),
+    )
+    return solve(free).optimum
 
 
 def _placed(

@@ -14,6 +14,7 @@ from matching.models import MatchDay, MatchDayPair
 from matching.services.matchdays.moving import require_staff, take_step
 from matching.services.matchdays.offers import offer_of
 from matching.services.matchdays.solving import require_solved
+from matching.services.matchdays.still_free import require_still_free
 from matching.services.matchdays.town import Progress
 from matching.services.matches import propose_to_both
 from matching.services.recommendations import QUEUE
@@ -71,6 +72,7 @@ def _propose(day: MatchDay, pair: MatchDayPair, actor: User) -> None:
         raise ValueError(f"pair {pair.pk} was brought together without an hour")
     fault_code = fault = ""
     try:
+        require_still_free(day, pair, pair.starts_at)
         with transaction.atomic():
             pair.match = propose_to_both(
                 actor=actor,
