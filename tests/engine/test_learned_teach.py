@@ -162,6 +162,8 @@ def test_enough_is_no_shortage():
     assert shortage(few(lambda d: d)[1]) is None
 
 
+# Nothing to learn is no slope to search along.
+@pytest.mark.filterwarnings("ignore:Line search of Newton solver")
 def test_unknown_features_are_the_base_and_infinite_ones_are_refused(town):
     _, model, decisions, x, _ = town
     blind = np.full_like(x[:2000], np.nan)
