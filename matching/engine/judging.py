@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matching.engine import evaluation
 from matching.engine.decisions import Decisions, logits_by
@@ -53,7 +52,7 @@ def held_out_from(week: IntArray) -> int:
 
 
 def with_weights(model: Model, weights: Weights, learned: str) -> Model:
-    """The same encoding with other weights."""
+    """The same encoding with other weights; two models to be judged against each other differ in no more."""
     return replace(model, weights=weights, learned=learned)
 
 
@@ -227,15 +226,17 @@ def is_newcomer(parties: Parties) -> BoolArray:
 def _exposure(case: Case, current: Model, challenger: Model, rng: np.random.Generator) -> dict[str, Any]:
     """Share of the first ten places that newcomers hold under both, and the interval of the difference."""
     shares: dict[str, list[FloatArray]] = {"current": [], "challenger": []}
+    markets = _markets(case.snapshot, current, challenger)
     for side in Side:
         own, others = _sides(case.snapshot, side)
         newcomers = is_newcomer(others)
         if not len(own) or not newcomers.any() or newcomers.all():
             continue
         some = np.sort(rng.choice(len(own), size=min(len(own), EXPOSURE_SUBJECTS), replace=False))
+        query = Query(side, some, RULES.k)
         held = {
-            name: _held_by(model, case.snapshot, side, some, newcomers)
-            for name, model in (("current", current), ("challenger", challenger))
+            name: _held_by(top_k(*market, case.snapshot.exclusions, query).partner_rows, newcomers)
+            for name, market in markets.items()
         }
         kept = ~np.isnan(held["current"])
         for name in shares:
@@ -250,20 +251,24 @@ def _exposure(case: Case, current: Model, challenger: Model, rng: np.random.Gene
     return {**{name: _mean(values) for name, values in flat.items()}, "difference": interval}
 
 
+def _markets(
+    snapshot: Snapshot, current: Model, challenger: Model
+) -> dict[str, tuple[Model, Encoded, Encoded]]:
+    """The market under both; they have one encoder, and encoding costs more than all that follows."""
+    left, right = (current.encoder.transform(side) for side in (snapshot.stalls, snapshot.anchors))
+    return {
+        name: (model, Encoded.of(model, snapshot.stalls, left), Encoded.of(model, snapshot.anchors, right))
+        for name, model in (("current", current), ("challenger", challenger))
+    }
+
+
 def _sides(snapshot: Snapshot, side: Side) -> tuple[Parties, Parties]:
     pair = (snapshot.stalls, snapshot.anchors)
     return pair if side is Side.STALL else (pair[1], pair[0])
 
 
-def _held_by(
-    model: Model, snapshot: Snapshot, side: Side, subjects: NDArray[Any], newcomers: BoolArray
-) -> FloatArray:
-    """[subjects] share of newcomers in the best ten; NaN for a list without a candidate."""
-    stalls, anchors = (
-        Encoded.of(model, parties, model.encoder.transform(parties))
-        for parties in (snapshot.stalls, snapshot.anchors)
-    )
-    rows = top_k(model, stalls, anchors, snapshot.exclusions, Query(side, subjects, RULES.k)).partner_rows
+def _held_by(rows: IntArray, newcomers: BoolArray) -> FloatArray:
+    """[lists] share of newcomers in lists of partner rows, -1 padded; NaN for a list without a candidate."""
     shown = rows >= 0
     held = (newcomers[rows] & shown).sum(axis=1)
     share = np.divide(held, shown.sum(axis=1), out=np.full(len(rows), np.nan), where=shown.any(axis=1))

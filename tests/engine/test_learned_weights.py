@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.engine import pipeline, shortlist
-from matching.engine.candidates import ruled_out
 from matching.engine.errors import EngineError
 from matching.engine.explain import explain
 from matching.engine.model import Model
@@ -19,6 +18,7 @@ from matching.engine.types import Side
 from matching.engine.weights import KNOTS, Learned, blend, features_hash
 from tests.engine.learned import random_learned
 from tests.engine.markets import random_market
+from tests.engine.test_retrieval import check
 
 # 100,000 explanations take half a minute of one core: the full number is for a run by hand.
 PAIRS = int(os.environ.get("MATCHMAKER_TEST_EXPLANATIONS", "20000"))
@@ -138,20 +138,7 @@ def test_a_block_without_weight_cannot_be_learned_about():
     st.sampled_from(list(Side)),
 )
 def test_the_lists_equal_a_full_sort(seed, stalls, anchors, k, side):
-    market = learned_market(seed, stalls, anchors, random_learned(seed))
-    snapshot, model, left, right = market
-    scores = exact_scores(model, left, right)
-    open_cells = ruled_out(snapshot.stalls, snapshot.anchors, snapshot.exclusions, subject=side) == 0
-    ids = snapshot.anchors.ids
-    if side is Side.ANCHOR:
-        scores, open_cells, ids = scores.T, open_cells.T, snapshot.stalls.ids
-    found = pipeline.pool(model, left, right, snapshot.exclusions, side=side, k=k)
-    partner_ids = np.append(ids, -1)[found.partner_rows]
-    for row in range(len(partner_ids)):
-        able = np.flatnonzero(open_cells[row])
-        best = ids[able[np.lexsort((ids[able], -scores[row, able]))][:k]]
-        assert partner_ids[row, : len(best)].tolist() == best.tolist()
-        assert (partner_ids[row, len(best) :] == -1).all()
+    check(learned_market(seed, stalls, anchors, random_learned(seed, 0.5)), side, k)
 
 
 @pytest.mark.parametrize("steep", [0.3, 0.7, 1.0])
