@@ -2,8 +2,10 @@
 
 import io
 import logging
+import zlib
 from collections.abc import Mapping
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,7 +37,7 @@ def readable_weights(model: EngineModel | None) -> Learned | None:
         return None
     try:
         return unpack_weights(bytes(model.weights))
-    except (EngineError, ValueError, OSError):
+    except (EngineError, ValueError, OSError, EOFError, KeyError, BadZipFile, zlib.error):
         logger.warning("the weights of model %s cannot be read: the prior scores alone", model.pk)
         return None
 

@@ -4,6 +4,7 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
@@ -23,11 +24,12 @@ from matching.services.models import (
     train_challenger,
 )
 from matching.services.recommendations import rematch_everybody
-from matching.snapshot.learned import current_weights, unpack_weights
+from matching.snapshot.learned import current_weights, pack_weights, unpack_weights
 from matching.snapshot.market import unpack_model
 from matching.states import MODEL_TRANSITIONS
 from matchmaker.celery import app
 from matchmaker.core.errors import Conflict, NotAllowed
+from tests.engine.learned import random_learned
 from tests.factories import AnchorFactory, StallFactory, UserFactory
 from tests.matching.taught import opinionated_town
 
@@ -228,8 +230,15 @@ def test_the_night_trains_only_on_new_evidence() -> None:
 # --- after an upgrade ---------------------------------------------------------------------------------
 
 
-def test_weights_that_this_engine_cannot_read_leave_the_prior(caplog: Any) -> None:
-    make_model("published", weights=b"of another engine")
+def broken(how: str) -> bytes:
+    whole = pack_weights(random_learned(1))
+    cut = {"cut": whole[: len(whole) // 2], "empty": b"", "other": b"of another engine"}
+    return cut.get(how, whole[:200] + bytes(50) + whole[250:])
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "other", "overwritten"])
+def test_weights_that_this_engine_cannot_read_leave_the_prior(how: str, caplog: Any) -> None:
+    make_model("published", weights=broken(how))
     StallFactory.create()
     AnchorFactory.create()
     assert current_weights() is None
@@ -244,3 +253,13 @@ def test_the_command_prints_the_figures_and_why_it_was_refused(town: None) -> No
     refused = run("train")
     assert "is refused: " in refused and "not better for sure" in refused
     assert json.loads(run("train", "--json"))["status"] == "refused"
+
+
+def test_weights_too_steep_for_this_market_leave_the_prior(caplog: Any) -> None:
+    steep = random_learned(1, hinges=np.full_like(random_learned(1).hinges, 50.0))
+    make_model("published", weights=pack_weights(steep))
+    StallFactory.create()
+    AnchorFactory.create()
+    rematch_everybody()
+    assert EngineRun.objects.get().learned is None
+    assert "do not fit this market" in caplog.text
