@@ -22,6 +22,7 @@ from matchmaker.core.money import exact_percent, yuan
 Party = Stall | Anchor
 BOTH, STALL, ANCHOR = frozenset(Side), frozenset({Side.STALL}), frozenset({Side.ANCHOR})
 _NEEDED = _("A match cannot do without it; change it in your profile.")
+_SHOWN = _("Counted so that newcomers get their place; no score reads it.")
 _BOOKED = _("It counts bookings that stand; it goes down as they end.")
 
 
@@ -222,6 +223,10 @@ TAGS: tuple[Tag, ...] = (
     Tag(
         "load", _("bookings of the coming four weeks"), ("load_used",), ("stall_load", "anchor_load"),
         is_rule=True, why_kept=_BOOKED,
+    ),
+    Tag(
+        "exposures", _("how often it was shown in the past four weeks"), ("exposures",),
+        is_rule=True, why_kept=_SHOWN,
     ),
     Tag(
         "reliability", _("agreements fulfilled"), ("completed", "accepted"),
