@@ -33,7 +33,7 @@ def _set_up(folder: str) -> None:
 
 def _block_of(lists: Recommendations, rows: slice) -> Recommendations:
     arrays = ("subject_ids", "partner_ids", "scores", "parts", "confidence")
-    arrays += ("adjustments", "propensity", "reasons_counts")
+    arrays += ("adjustments", "propensity", "reasons_counts", "pool_floor")
     return Recommendations(
         side=lists.side,
         base=lists.base,

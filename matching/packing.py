@@ -27,7 +27,7 @@ class Packed(Protocol):
 
 @dataclass
 class PackedList:
-    """The bytes of one list, and the score that a newcomer has to beat."""
+    """The bytes of one list, and what somebody new has to reach: the last value, the pool's last score."""
 
     partner_ids: bytes
     scores: bytes
@@ -36,6 +36,7 @@ class PackedList:
     adjustments: bytes
     propensities: bytes
     floor_hundredths: int
+    pool_floor_hundredths: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def pack(lists: Recommendations, row: int) -> PackedList:
         adjustments=adjustments.tobytes(),
         propensities=lists.propensity[row, :held].astype(PROPENSITIES).tobytes(),
         floor_hundredths=int(hundredths[-1]) + int(adjustments[-1].sum()) if is_full else -1,
+        pool_floor_hundredths=max(int(np.floor(lists.pool_floor[row] * 100)), -1),
     )
 
 

@@ -230,6 +230,7 @@ def lists_of(
         adjustments=order.adjustments,
         propensity=order.propensities,
         reasons_counts=found.counts,
+        pool_floor=np.where(found.floor >= 0, 100.0 * found.floor, -1.0),
     )
 
 

@@ -46,6 +46,13 @@ class Pool:
         return np.asarray(self.partner_rows >= 0)
 
     @property
+    def floor(self) -> FloatArray:
+        """[m] mutual probability of the last candidate of a full pool, -1 where there is room for more."""
+        if not self.partner_rows.shape[1]:
+            return np.full(len(self.partner_rows), -1.0)
+        return np.where(self.partner_rows[:, -1] >= 0, self.mutual[:, -1], -1.0)
+
+    @property
     def own_accepts(self) -> FloatArray:
         """P(subject accepts) · √P(both complete), 0 where padded."""
         accepts = np.where(self.held, self.partner_accepts, 1.0)

@@ -33,6 +33,7 @@ class Recommendations:
     adjustments: NDArray[np.int16]  # [m, k, 3]
     propensity: Float32Array  # [m, k]
     reasons_counts: NDArray[np.uint32]  # [m, len(Rule) + 1]
+    pool_floor: FloatArray  # [m] points of the last candidate of a full pool, -1 while there is room
 
     def __len__(self) -> int:
         return len(self.subject_ids)

@@ -58,6 +58,13 @@ class Migration(migrations.Migration):
             name='propensities',
             field=models.BinaryField(default=bytes),
         ),
+        migrations.AddField(
+            model_name="recommendationlist",
+            name="pool_floor_hundredths",
+            field=models.IntegerField(
+                default=-1, help_text="Score of the last candidate of a full pool; -1 while there is room."
+            ),
+        ),
         migrations.AlterField(
             model_name='recommendationlist',
             name='floor_hundredths',

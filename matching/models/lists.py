@@ -82,6 +82,9 @@ class RecommendationList(Public):
     floor_hundredths = models.IntegerField(
         default=-1, help_text=_("Value of the last place of a full list; -1 while there is room.")
     )
+    pool_floor_hundredths = models.IntegerField(
+        default=-1, help_text=_("Score of the last candidate of a full pool; -1 while there is room.")
+    )
     ruled_out = models.JSONField(
         _("ruled out"), default=dict, help_text=_("Partners ruled out, counted by reason code.")
     )

@@ -5,6 +5,7 @@ What a concurrent change makes old again is computed again by the job which that
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,18 +81,36 @@ def patch_partners(*, changed: Mapping[str, Sequence[int]], progress: Progress =
 
 
 def touched_partners(market: Market, side: str, party_ids: Sequence[int]) -> list[int]:
-    """Return whose list holds one of the parties, or has a last place that one beats, or has room for one."""
+    """Return whose list holds one of the parties, or has room for one, or would have one among its best.
+
+    That takes a score among its candidates' and a value above its last place.
+    """
     lists = RecommendationList.objects.filter(side=Side(side).other.value, superseded_at__isnull=True)
-    rows = list(lists.order_by("subject_id").values_list("subject_id", "floor_hundredths", "partner_ids"))
+    columns = ("subject_id", "floor_hundredths", "pool_floor_hundredths", "partner_ids")
+    rows = list(lists.order_by("subject_id").values_list(*columns))
     subjects = np.asarray([row[0] for row in rows], dtype=np.int64)
-    floors = np.asarray([max(row[1], 0) for row in rows], dtype=np.int64)
-    touched = [_holders(subjects, [bytes(row[2]) for row in rows], party_ids)]
+    floors = np.asarray([(max(row[1], 0), max(row[2], 0)) for row in rows], dtype=np.int64).reshape(-1, 2)
+    floors = np.vstack([floors, np.zeros((1, 2), dtype=np.int64)])  # the last for whoever has no list yet
+    touched = [_holders(subjects, [bytes(row[3]) for row in rows], party_ids)]
     for party_id in party_ids:
-        ids, values = _values_against(market, side, party_id)
-        at = rows_of(subjects, ids)
-        touched.append(ids[(at < 0) | (values >= np.append(floors, 0)[at])])
+        reached = _reached_by(market, side, party_id)
+        at = rows_of(subjects, reached.ids)
+        is_touched = (reached.values >= floors[at, 0]) & (reached.scores >= floors[at, 1])
+        touched.append(reached.ids[(at < 0) | is_touched])
     found: list[int] = np.unique(np.concatenate(touched)).tolist()
     return found
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """The candidates of a party on the other side (ids ascending), and what it is to each, in hundredths.
+
+    A value is the score less what the party's own queue costs: what a place in a list goes by.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.int64]
+    values: NDArray[np.int64]
 
 
 def _holders(
@@ -103,33 +122,30 @@ def _holders(
     return np.repeat(subjects, lengths)[held]
 
 
-def _values_against(market: Market, side: str, party_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the party's candidates on the other side, ids ascending, and its value to each (hundredths).
-
-    That is its score for them less what its own queue costs: what its place in their lists goes by.
-    """
+def _reached_by(market: Market, side: str, party_id: int) -> _Reached:
     own, others = market.side(side), market.side(Side(side).other.value)
     row = own.parties.rows_of([party_id])
     if row[0] < 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        nobody = np.empty(0, dtype=np.int64)
+        return _Reached(nobody, nobody, nobody)
     me = own.parties.take(row)
     pair = (me, others.parties) if side == "stall" else (others.parties, me)
-    codes = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other)
+    is_open = ruled_out(*pair, exclusions_for(side, [party_id]), subject=Side(side).other).ravel() == 0
     asks = pools_with(
         market.model,
         market.stalls,
         market.anchors,
         side=Side(side).other,
-        subject_rows=np.flatnonzero(codes.ravel() == 0),
+        subject_rows=np.flatnonzero(is_open),
         partner_row=int(row[0]),
     )
-    keys = (
-        asks.mutual
-        if market.crowding is None
-        else market.crowding.keys(Side(side).other, asks, own.parties.ids)
-    )
-    values = np.rint(np.minimum(keys, asks.mutual)[:, 0] * 10_000).astype(np.int64)
-    return others.parties.ids[codes.ravel() == 0], values
+    mutual, crowding = asks.mutual, market.crowding
+    keys = mutual if crowding is None else crowding.keys(Side(side).other, asks, own.parties.ids)
+    return _Reached(others.parties.ids[is_open], _hundredths(mutual), _hundredths(np.minimum(keys, mutual)))
+
+
+def _hundredths(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.rint(probabilities[:, 0] * 10_000).astype(np.int64)
 
 
 # --- a herd ------------------------------------------------------------------------------------------
