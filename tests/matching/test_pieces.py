@@ -89,8 +89,8 @@ def test_helpers_take_one_piece_and_ask_for_more(town: None, monkeypatch: pytest
     result = recommendations.rematch_everybody()
     assert result["stored"] == 16
     assert sum(taken) == 32, "both stages of all 16 parties"
-    late = Job.objects.get(kind=pieces.HELP_KIND, state="queued")
-    assert pieces.help_rematch(**late.args) == {"done": 0}
+    late = Job.objects.filter(kind=pieces.HELP_KIND, state="queued")
+    assert late and all(pieces.help_rematch(**job.args) == {"done": 0} for job in late)
 
 
 def test_a_piece_whose_worker_died_is_done_again(town: None, monkeypatch: pytest.MonkeyPatch) -> None:
