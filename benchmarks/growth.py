@@ -3,8 +3,8 @@
     python -m benchmarks.growth --stalls 5000 --anchors 6250 --repeats 1 --write docs
 
 Prints one JSON object: seconds of the clock and of the processor by stage and size. `--write FOLDER` also
-puts the table between the marks in FOLDER/performance.md and draws FOLDER/growth.svg. Both axes of the plot are
-logarithmic, so a cost that grows as the town does is parallel to the dashed line.
+puts the table between the marks in FOLDER/performance.md and draws FOLDER/growth.svg. Both axes of the plot
+are logarithmic, so a cost that grows as the town does is parallel to the dashed line.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _timed(
 def table(stalls: int, sizes: Sequence[Size]) -> str:
     """The sizes as a Markdown table: CPU seconds by stage, and how both totals grow."""
     lines = [
-        f"| {stalls:,} stalls × | encode | top 50 of both sides | market | lists | CPU s together | by the clock "
-        "| peak MB | load |",
+        f"| {stalls:,} stalls × | encode | top 50 of both sides | market | lists | CPU s together "
+        "| by the clock | peak MB | load |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     first = sizes[0]

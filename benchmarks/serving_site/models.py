@@ -24,3 +24,21 @@ class PairSuggestion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stall_id} {self.rank}"
+
+
+class PairRow(models.Model):
+    """One row per pair without keys to other tables, and its parts as bytes: the least a row a pair can be."""
+
+    stall_id = models.BigIntegerField()
+    anchor_id = models.BigIntegerField()
+    rank = models.PositiveSmallIntegerField()
+    score = models.IntegerField()
+    confidence = models.FloatField()
+    parts = models.BinaryField()
+
+    class Meta:
+        app_label = "serving_site"
+        constraints = [models.UniqueConstraint(fields=["stall_id", "rank"], name="bench_one_place")]
+
+    def __str__(self) -> str:
+        return f"{self.stall_id} {self.rank}"
