@@ -1,15 +1,17 @@
 """What one party may see of another before both agreed: bands, no contact (layer: selectors).
 
-Labels are in the active language. Free texts stay off the cards: people write phone numbers into them.
+Labels are in the active language, and kept by it: a page of cards holds some hundred of them, and nobody
+changes one. Free texts stay off the cards: people write phone numbers into them.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from accounts.choices import (
     PRICE_EDGES_CENTS,
@@ -17,7 +19,6 @@ from accounts.choices import (
     Platform,
     StreamingPermit,
 )
-from accounts.codes import Codes
 from accounts.models import Anchor, Stall
 from accounts.selectors import reference
 from matchmaker.core.money import percent, yuan
@@ -53,18 +54,18 @@ def stall_card(stall: Stall) -> Card:
         "name": stall.name,
         "zone": zone.labelled() if zone else None,
         "floor": stall.floor,
-        "categories": _names(book.categories, stall.categories),
-        "styles": _names(book.styles, stall.styles),
+        "categories": book.categories.labelled(stall.categories),
+        "styles": book.styles.labelled(stall.styles),
         "price_band": price_band(stall.price_min_cents, stall.price_max_cents),
         "commission_band": rate_band(stall.commission_rate, COMMISSION_STEP),
         "slot_fee": fee_label(stall.slot_fee_cents),
         "moq": stall.moq,
         "restock_days": stall.restock_days,
         "return_rate_band": rate_band(stall.return_rate, RETURN_STEP),
-        "streaming_permit": _choice(StreamingPermit, stall.streaming_permit),
+        "streaming_permit": choice_labels(StreamingPermit)[stall.streaming_permit],
         "cooperation_modes": _choices(CooperationMode, stall.cooperation_modes),
         "platforms": _choices(Platform, stall.platforms),
-        "languages": _names(book.languages, stall.languages),
+        "languages": book.languages.labelled(stall.languages),
     }
 
 
@@ -80,9 +81,9 @@ def anchor_card(anchor: Anchor) -> Card:
         "followers_band": count_band(anchor.followers, FOLLOWER_EDGES),
         "average_viewers_band": count_band(anchor.average_viewers, VIEWER_EDGES),
         "region": region.labelled() if region else None,
-        "categories": _names(book.categories, anchor.categories),
-        "styles": _names(book.styles, anchor.styles),
-        "languages": _names(book.languages, anchor.languages),
+        "categories": book.categories.labelled(anchor.categories),
+        "styles": book.styles.labelled(anchor.styles),
+        "languages": book.languages.labelled(anchor.languages),
         "platforms": _choices(Platform, dict.fromkeys(item["platform"] for item in anchor.platforms)),
         "price_band": sold_band(anchor.price_shares),
         "audience": {
@@ -99,6 +100,12 @@ def anchor_card(anchor: Anchor) -> Card:
 
 def tier(followers: int) -> dict[str, str]:
     """The follower tier of the glossary, with its label."""
+    code = next(code for least, code in TIERS if followers >= least)
+    return _tier_labels(get_language())[code]
+
+
+@lru_cache(maxsize=8)
+def _tier_labels(language: str | None) -> dict[str, dict[str, str]]:
     labels = {
         "head": pgettext("tier", "head"),
         "shoulder": pgettext("tier", "shoulder"),
@@ -106,8 +113,7 @@ def tier(followers: int) -> dict[str, str]:
         "tail": pgettext("tier", "tail"),
         "new": pgettext("tier", "new"),
     }
-    code = next(code for least, code in TIERS if followers >= least)
-    return {"code": code, "name": labels[code]}
+    return {code: {"code": code, "name": name} for code, name in labels.items()}
 
 
 def count_band(count: int, edges: Sequence[int]) -> Card:
@@ -119,6 +125,7 @@ def count_band(count: int, edges: Sequence[int]) -> Card:
     return {"low": low, "high": edges[at], "text": f"{low:,}–{edges[at]:,}"}
 
 
+@lru_cache(maxsize=4096)
 def rate_band(rate: Decimal | None, step: int) -> Card | None:
     """The band of `step` percent that a share falls in; 100 % belongs to the last one."""
     if rate is None:
@@ -152,6 +159,7 @@ def sold_band(shares: Sequence[float], *, kept: float = 0.8) -> Card | None:
     return _price_text(PRICE_EDGES_CENTS[low], PRICE_EDGES_CENTS[high + 1])
 
 
+@lru_cache(maxsize=256)
 def _price_text(low: int, high: int) -> Card:
     shown = f"{yuan(round(low, -2))}–{yuan(round(high, -2))}"
     return {"low_cents": low, "high_cents": high, "text": shown}
@@ -159,21 +167,29 @@ def _price_text(low: int, high: int) -> Card:
 
 def fee_label(cents: int) -> dict[str, str]:
     """Whether a slot fee is part of the deal; how much is a matter of the terms."""
-    if cents == 0:
+    return _fee_label(cents == 0, get_language())
+
+
+@lru_cache(maxsize=8)
+def _fee_label(is_none: bool, language: str | None) -> dict[str, str]:
+    if is_none:
         return {"code": "none", "name": _("pure commission")}
     return {"code": "some", "name": _("slot fee")}
 
 
-def _names(codes: Codes, wanted: Iterable[str]) -> list[dict[str, str]]:
-    return [codes[code].labelled() for code in wanted if code in codes]
+def choice_labels(choices: Any) -> dict[str, dict[str, str]]:
+    """The values of an enumeration, each with its label in the active language."""
+    return _choice_labels(choices, get_language())
 
 
-def _choice(choices: Any, value: str) -> dict[str, str]:
-    return {"code": value, "name": str(choices(value).label)}
+@lru_cache(maxsize=64)
+def _choice_labels(choices: Any, language: str | None) -> dict[str, dict[str, str]]:
+    return {value: {"code": value, "name": str(label)} for value, label in choices.choices}
 
 
 def _choices(choices: Any, values: Iterable[str]) -> list[dict[str, str]]:
-    return [_choice(choices, value) for value in values if value in choices.values]
+    labels = choice_labels(choices)
+    return [labels[value] for value in values if value in labels]
 
 
 def _largest(shares: dict[str, float]) -> str | None:

@@ -12,6 +12,11 @@ MOST_COMPARED = 300
 KINDS = ("categories", "styles", "zones", "regions", "languages")
 
 
+def reads_chinese(language: str | None = None) -> bool:
+    """Whether a language, the active one by default, is Chinese, as it is where none is set."""
+    return (language or get_language() or "zh").startswith("zh")
+
+
 @dataclass(frozen=True)
 class ReferenceItem:
     """One reference row; `parent` is a category's department or a region's area."""
@@ -26,7 +31,7 @@ class ReferenceItem:
     @property
     def name(self) -> str:
         """The name in the active language."""
-        return self.name_zh if (get_language() or "zh").startswith("zh") else self.name_en
+        return self.name_zh if reads_chinese() else self.name_en
 
     def labelled(self) -> dict[str, str]:
         """Code and name, the form in which answers of the API show it."""
@@ -52,6 +57,21 @@ class Codes(Mapping[str, ReferenceItem]):
     @cached_property
     def by_id(self) -> dict[int, ReferenceItem]:
         return {item.id: item for item in self._items.values()}
+
+    def labelled(self, codes: Iterable[str]) -> list[dict[str, str]]:
+        """Those of the codes that are of this kind, with their names in the active language."""
+        labels = self._labels[reads_chinese()]
+        return [labels[code] for code in codes if code in labels]
+
+    @cached_property
+    def _labels(self) -> dict[bool, dict[str, dict[str, str]]]:
+        return {
+            is_zh: {
+                code: {"code": code, "name": item.name_zh if is_zh else item.name_en}
+                for code, item in self._items.items()
+            }
+            for is_zh in (True, False)
+        }
 
     @cached_property
     def by_spelling(self) -> dict[str, ReferenceItem]:

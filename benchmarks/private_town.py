@@ -141,6 +141,12 @@ def cpu_seconds(supervisor: int, role: str) -> float:
     return sum(int(stat[11]) + int(stat[12]) for stat in own) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of_all(root: int) -> float:
+    """What a process and those it started have computed so far."""
+    stats = [_stat(pid) for pid in _tree(root)]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
+
 def _tree(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):

@@ -6,6 +6,7 @@ To add a reason: one line in `REASONS`, keyed by the engine's part code.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import get_language
@@ -16,6 +17,7 @@ from accounts.cards import (
     FOLLOWER_EDGES,
     RETURN_STEP,
     VIEWER_EDGES,
+    choice_labels,
     count_band,
     fee_label,
     price_band,
@@ -23,6 +25,7 @@ from accounts.cards import (
     sold_band,
 )
 from accounts.choices import AGE_BANDS, CITY_TIERS, GENDERS, Platform
+from accounts.codes import reads_chinese
 from accounts.models import Anchor, Stall
 from accounts.selectors import reference
 
@@ -61,22 +64,25 @@ class Reason:
 
 def describe(code: str, points: int, stall: Stall, anchor: Anchor) -> Facts:
     """Return one part as people see it: code, points, text in the active language, facts."""
-    reason = REASONS[code]
-    facts = reason.facts(stall, anchor)
-    sentence = reason.good if points >= 0 else reason.bad
-    return {"code": code, "points": points, "text": str(sentence) % _as_words(facts), "facts": facts}
+    facts = REASONS[code].facts(stall, anchor)
+    language = get_language()
+    joiner = "、" if reads_chinese(language) else ", "
+    words = {name: _word(value, joiner) for name, value in facts.items()}
+    text = _sentence(code, points >= 0, language) % words
+    return {"code": code, "points": points, "text": text, "facts": facts}
 
 
-def _as_words(facts: Facts) -> dict[str, str]:
-    return {name: _word(value) for name, value in facts.items()}
+@lru_cache(maxsize=256)
+def _sentence(code: str, is_good: bool, language: str | None) -> str:
+    """The sentence in the active language, which has to be `language`."""
+    return str(REASONS[code].good if is_good else REASONS[code].bad)
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, joiner: str) -> str:
     if isinstance(value, dict):
         return str(value.get("text") or value.get("name"))
     if isinstance(value, list):
-        joiner = "、" if (get_language() or "zh").startswith("zh") else ", "
-        return joiner.join(_word(item) for item in value) or UNKNOWN
+        return joiner.join(_word(item, joiner) for item in value) or UNKNOWN
     return UNKNOWN if value is None else str(value)
 
 
@@ -86,12 +92,11 @@ def _word(value: Any) -> str:
 def _shared(kind: str, name: str) -> Callable[[Stall, Anchor], Facts]:
     def facts(stall: Stall, anchor: Anchor) -> Facts:
         names = getattr(reference(), kind)
-        theirs = set(getattr(anchor, name))
-        both = [names[code].labelled() for code in getattr(stall, name) if code in theirs and code in names]
+        offered, theirs = getattr(stall, name), getattr(anchor, name)
         return {
-            "shared": both,
-            "stall": [names[code].labelled() for code in getattr(stall, name) if code in names],
-            "anchor": [names[code].labelled() for code in getattr(anchor, name) if code in names],
+            "shared": names.labelled([code for code in offered if code in theirs]),
+            "stall": names.labelled(offered),
+            "anchor": names.labelled(theirs),
         }
 
     return facts
@@ -99,14 +104,11 @@ def _shared(kind: str, name: str) -> Callable[[Stall, Anchor], Facts]:
 
 def _platforms(stall: Stall, anchor: Anchor) -> Facts:
     present = {item["platform"] for item in anchor.platforms}
+    labels = choice_labels(Platform)
     return {
-        "wanted": [_labelled(code) for code in stall.platforms],
-        "present": [_labelled(code) for code in Platform.values if code in present],
+        "wanted": [labels[code] for code in stall.platforms],
+        "present": [label for code, label in labels.items() if code in present],
     }
-
-
-def _labelled(code: str) -> dict[str, str]:
-    return {"code": code, "name": str(Platform(code).label)}
 
 
 def _prices(stall: Stall, anchor: Anchor) -> Facts:
@@ -129,6 +131,11 @@ def _largest_group(shares: dict[str, float], keys: Sequence[str]) -> dict[str, s
     if not shares:
         return None
     code = max(keys, key=lambda key: shares.get(key, 0.0))
+    return _group_label(code, get_language())
+
+
+@lru_cache(maxsize=64)
+def _group_label(code: str, language: str | None) -> dict[str, str]:
     return {"code": code, "name": str(GROUP_NAMES[code])}
 
 
@@ -331,4 +338,9 @@ _ADJUSTMENTS = {
 
 def describe_adjustment(code: str, hundredths: int) -> Facts:
     """Return what moved a partner in its list, as people see it: code, points, text in their language."""
-    return {"code": code, "points": round(hundredths / 100, 2), "text": str(_ADJUSTMENTS[code])}
+    return {"code": code, "points": round(hundredths / 100, 2), "text": _adjusted(code, get_language())}
+
+
+@lru_cache(maxsize=16)
+def _adjusted(code: str, language: str | None) -> str:
+    return str(_ADJUSTMENTS[code])

@@ -15,6 +15,7 @@ from accounts.models import Anchor, DeviceToken, Merchant, Stall, User
 from accounts.selectors import forget_reference
 from matching.snapshot.market import forget_market
 from matchmaker.core import clock
+from matchmaker.core.prepared import Prepared
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
 
 
@@ -32,6 +33,7 @@ def clock_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The town's clock is this process's, which tests can turn; `clock_of_the_database` undoes it."""
     monkeypatch.setattr(clock, "_read", timezone.now)
     monkeypatch.setattr(clock, "sql_now", timezone.now)
+    monkeypatch.setattr(Prepared, "keeps", False)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -39,6 +40,7 @@ from matching.services.quota import proposals_left
 from matching.services.reactions import react, undo_reaction
 from matching.tokens import SuggestionRef, make_suggestion_id, read_suggestion_id
 from matchmaker.core.errors import InvalidInput, NotFound
+from matchmaker.core.prepared import Prepared
 
 FILTERS = frozenset(spec.name for spec in fields(Filters))
 
@@ -128,7 +130,8 @@ def _ids_of(side: Side, public_ids: Sequence[UUID]) -> list[int]:
 
 
 def _page(request: Request, side: Side, subject: Stall | Anchor, page: SuggestionPage) -> dict[str, Any]:
-    reasons, left = own_reasons(subject), proposals_left(side, subject.pk)
+    reasons = own_reasons(subject) if page.own_reasons is None else page.own_reasons
+    left = proposals_left(side, subject.pk)
     may_propose = not reasons and left > 0
     reactions = _reactions(side, subject, page.items)
     return {
@@ -191,10 +194,23 @@ def _suggestion(
 
 def _reactions(side: Side, subject: Stall | Anchor, items: Sequence[Suggestion]) -> dict[int, str]:
     """Return the subject's own standing answers by partner id; only likes can still be in a list."""
+    if not items:
+        return {}
+    return dict(_LIKES[side].rows([subject.pk], [item.partner.pk for item in items]))
+
+
+def _likes(side: Side) -> Prepared:
     subject_key, partner_key = ("stall", "anchor") if side == Side.STALL else ("anchor", "stall")
-    partners = [item.partner.pk for item in items]
-    rows = Reaction.objects.filter(side=side, **{subject_key: subject.pk, f"{partner_key}__in": partners})
-    return dict(rows.filter(kind=ReactionKind.LIKE).values_list(f"{partner_key}_id", "kind"))
+
+    def of(subjects: Sequence[int], partners: Sequence[int]) -> QuerySet[Any, Any]:
+        pairs = {f"{subject_key}__in": subjects, f"{partner_key}__in": partners}
+        likes = Reaction.objects.filter(side=side.value, kind=ReactionKind.LIKE, **pairs)
+        return likes.values_list(f"{partner_key}_id", "kind")
+
+    return Prepared(of)
+
+
+_LIKES = {side: _likes(side) for side in Side}
 
 
 def _reason(code: str) -> dict[str, Any]:

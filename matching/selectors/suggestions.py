@@ -7,18 +7,19 @@ personally, for this request or as their stored choice, gets a list that is comp
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.core import signing
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from accounts.models import Anchor, Stall
-from matching.engine.candidates import ruled_out
 from matching.engine.explain import whole_points
 from matching.engine.model import Encoded
 from matching.engine.neutral import neutral_asker, neutral_partners
@@ -26,17 +27,20 @@ from matching.engine.pipeline import recommend
 from matching.engine.rerank import ADJUSTMENTS
 from matching.engine.types import Rule, Side
 from matching.filters import Filters, mask
-from matching.models import EngineRun, RecommendationList
+from matching.models import RecommendationList
 from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
 from matching.reasons import describe, describe_adjustment
 from matching.rules import NO_PARTNERS
-from matching.snapshot import parties_for_pairs
+from matching.snapshot.fresh import Subject
 from matching.snapshot.market import Market, exclusions_for, market_within
 from matchmaker.core.errors import DomainError, InvalidInput
+from matchmaker.core.prepared import Prepared
 
 Party = Stall | Anchor
 SALT = "matching.cursor"
 MOST_RANKS = 500
+# How many partners a page reads beyond those it shows, for those ruled out since the list was made.
+SPARE = 4
 # How long an asker waits for a process that has to read the market first; then the answer is "pending".
 BUDGET_SECONDS = 1.5
 # Without a filter the worker is at the same list already, and asking again soon finds it stored.
@@ -74,6 +78,8 @@ class SuggestionPage:
     list_id: str | None
     why_none: dict[str, int] = field(default_factory=dict)
     is_personalised: bool = True
+    # Codes of the rules that the subject fails by itself; None where it was not read.
+    own_reasons: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,13 +170,45 @@ def _source(asked: _Asked) -> _List | None:
 
 
 def _stored(asked: _Asked) -> _List | None:
-    rows = RecommendationList.objects.select_related("run").defer("run__model", "run__details", "run__market")
-    rows = rows.filter(side=asked.side, subject_id=asked.subject.pk)
-    pinned = asked.list_id
-    found = (rows.filter(public_id=pinned) if pinned else rows.filter(superseded_at__isnull=True)).first()
-    if found is None and pinned:
+    if asked.list_id is None:
+        current = _CURRENT[Side(asked.side)].rows([asked.subject.pk])
+        return _of_row(_StoredRow(*current[0])) if current else None
+    rows = _lists(asked.side).filter(subject_id=asked.subject.pk, public_id=asked.list_id)
+    pinned = rows.first()
+    if pinned is None:
         raise ListGone(_("This list was replaced. Start again without a cursor."))
-    return None if found is None else _of_row(found)
+    return _of_row(_StoredRow(*pinned))
+
+
+@dataclass
+class _StoredRow:
+    """What a page needs of a stored list and of its run, in the order of the query."""
+
+    public_id: UUID
+    computed_at: datetime
+    ruled_out: dict[str, int]
+    partner_ids: bytes
+    scores: bytes
+    parts: bytes
+    confidences: bytes
+    adjustments: bytes
+    propensities: bytes
+    run__part_codes: list[str]
+    run__base_hundredths: int
+
+
+def _lists(side: str) -> QuerySet[Any, Any]:
+    return RecommendationList.objects.filter(side=side).values_list(
+        *(column.name for column in fields(_StoredRow))
+    )
+
+
+def _current(side: Side) -> Prepared:
+    rows = _lists(side.value).filter(superseded_at__isnull=True)
+    return Prepared(lambda ids: rows.filter(subject_id__in=ids))
+
+
+_CURRENT = {side: _current(side) for side in Side}
 
 
 def _behind(stored: _List, asked: _Asked) -> _List:
@@ -182,12 +220,11 @@ def _behind(stored: _List, asked: _Asked) -> _List:
     return stored if more is None else replace(more, list_id=stored.list_id, places_before=LIST_LENGTH)
 
 
-def _of_row(row: RecommendationList) -> _List:
-    run: EngineRun = row.run
+def _of_row(row: _StoredRow) -> _List:
     return _List(
         unpack(row),
-        run.part_codes,
-        run.base_hundredths,
+        row.run__part_codes,
+        row.run__base_hundredths,
         row.computed_at,
         "stored",
         str(row.public_id),
@@ -255,14 +292,13 @@ def _ids_at(filters: Filters) -> list[int]:
 
 def _page(found: _List, asked: _Asked) -> SuggestionPage:
     start = asked.at - found.places_before
-    ids = found.entries.partner_ids[start:]
-    codes = _codes_now(asked, ids)
-    shown = codes == 0
-    places = np.flatnonzero(shown)[: asked.page_size].tolist()
-    partners = _partners(asked.side, ids[places])
+    subject = Subject.of(asked.side, asked.subject.pk)
+    codes, partners = _looked_at(subject, found.entries.partner_ids[start:], asked)
+    places = np.flatnonzero(codes == 0)[: asked.page_size].tolist()
     # Ids ruled out meanwhile are passed over, so the next page begins behind the last one looked at.
-    looked_at = places[-1] + 1 if len(places) == asked.page_size else len(ids)
-    items = [_suggestion(found, start + place, asked, partners[int(ids[place])]) for place in places]
+    looked_at = places[-1] + 1 if len(places) == asked.page_size else len(codes)
+    ids = found.entries.partner_ids[start:].tolist()
+    items = [_suggestion(found, start + place, asked, partners[ids[place]]) for place in places]
     return SuggestionPage(
         items=items,
         next_cursor=_next_cursor(found, asked, start + looked_at),
@@ -271,7 +307,27 @@ def _page(found: _List, asked: _Asked) -> SuggestionPage:
         list_id=found.list_id,
         why_none={} if items or asked.at else _why_none(found, codes),
         is_personalised=asked.is_personalised,
+        own_reasons=subject.own_rules(),
     )
+
+
+def _looked_at(
+    subject: Subject, ids: NDArray[np.int64], asked: _Asked
+) -> tuple[NDArray[np.uint8], dict[int, Party]]:
+    """Return the rule against each of the first ids, as many as the page takes, and the partners read.
+
+    A page reads few more partners than it shows, and more only where too many were ruled out meanwhile.
+    """
+    step = asked.page_size + SPARE
+    codes = np.zeros(0, dtype=np.uint8)
+    partners: dict[int, Party] = {}
+    while len(codes) < len(ids) and np.count_nonzero(codes == 0) < asked.page_size:
+        part = ids[len(codes) : len(codes) + step]
+        fresh = subject.against(part.tolist())
+        left_out = (fresh.codes == 0) & np.isin(part, list(asked.exclude))
+        codes = np.append(codes, np.where(left_out, Rule.FILTERED, fresh.codes).astype(np.uint8))
+        partners |= fresh.partners
+    return codes, partners
 
 
 def _next_cursor(found: _List, asked: _Asked, looked_at: int) -> str | None:
@@ -285,30 +341,11 @@ def _next_cursor(found: _List, asked: _Asked, looked_at: int) -> str | None:
     return signing.dumps(place, salt=SALT, compress=True)
 
 
-def _codes_now(asked: _Asked, partner_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the first hard rule against each partner as the rows are now, 0 for who may be shown."""
-    if not len(partner_ids):
-        return np.zeros(0, dtype=np.uint8)
-    ids = sorted(partner_ids.tolist())
-    pair = ([asked.subject.pk], ids) if asked.side == "stall" else (ids, [asked.subject.pk])
-    stalls, anchors, exclusions = parties_for_pairs(*pair)
-    codes = ruled_out(stalls, anchors, exclusions, subject=Side(asked.side)).ravel()
-    at = (anchors if asked.side == "stall" else stalls).rows_of(partner_ids)
-    # Who is not there any more was archived for good.
-    now = np.where(at >= 0, np.append(codes, Rule.ARCHIVED)[at], Rule.ARCHIVED)
-    return np.where((now == 0) & np.isin(partner_ids, list(asked.exclude)), Rule.FILTERED, now).astype("u1")
-
-
 def _why_none(found: _List, codes: NDArray[np.uint8]) -> dict[str, int]:
     """Return what ruled out whom: when the list was made, and of those on it since."""
     counts = Counter(found.ruled_out)
     counts.update(Rule(code).code for code in codes[codes > 0].tolist())
     return dict(counts) or {NO_PARTNERS: 0}
-
-
-def _partners(side: str, ids: NDArray[np.int64]) -> dict[int, Party]:
-    wanted = ids.tolist()
-    return {**(Anchor.objects.in_bulk(wanted) if side == "stall" else Stall.objects.in_bulk(wanted))}
 
 
 def _suggestion(found: _List, place: int, asked: _Asked, partner: Party) -> Suggestion:

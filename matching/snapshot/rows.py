@@ -105,17 +105,10 @@ def read_stalls(
         platforms=_flags(rows, "platforms", vocabulary.platforms),
         region=np.full(len(rows), _position(vocabulary.regions, settings.TOWN_REGION)),
         price_share=_band_shares(_numbers(rows, "price_min_cents"), _numbers(rows, "price_max_cents")),
-        price_low_cents=_numbers(rows, "price_min_cents"),
-        price_high_cents=_numbers(rows, "price_max_cents"),
-        moq=_numbers(rows, "moq"),
+        **stall_rule_columns(rows, today),
         restock_days=_numbers(rows, "restock_days"),
         return_rate=_numbers(rows, "return_rate"),
-        stock_depth=_numbers(rows, "stock_depth"),
         followers_wanted_min=_numbers(rows, "followers_wanted_min"),
-        verified=[_is_verified(row, "merchant__", today) for row in rows],
-        archived=[bool(row["archived_at"] or row["merchant__archived_at"]) for row in rows],
-        licence_valid=[_not_past(row["merchant__licence_expires_on"], today) for row in rows],
-        streaming_permit=[PERMITS[row["streaming_permit"]] for row in rows],
         personalised=[row["merchant__is_personalised"] for row in rows],
     )
 
@@ -127,7 +120,6 @@ def read_anchors(
     rows = anchor_rows(ids)
     today = clock.today()
     shares = _share_rows([row["price_shares"] for row in rows], PRICE_BINS)
-    low, high = _support(shares)
     return engine.Parties.build(
         engine.Side.ANCHOR,
         vocabulary,
@@ -139,20 +131,11 @@ def read_anchors(
         ),
         region=[_position(vocabulary.regions, row["region__code"]) for row in rows],
         price_share=shares,
-        price_low_cents=low,
-        price_high_cents=high,
-        commission_is_must=[row["is_commission_floor"] for row in rows],
-        moq=_numbers(rows, "moq_max"),
+        **anchor_rule_columns(rows, today),
         restock_days=_numbers(rows, "restock_days_max"),
         return_rate=_numbers(rows, "return_rate_max"),
-        stock_depth=_numbers(rows, "stock_depth_min"),
         average_viewers=past.known("reach", rows, _numbers(rows, "average_viewers")),
         followers=past.known("followers", rows, _numbers(rows, "followers")),
-        verified=[
-            _is_verified(row, "", today) and bool(row["is_claimed"] or row["legal_basis"]) for row in rows
-        ],
-        archived=[bool(row["archived_at"]) for row in rows],
-        of_age=[is_of_age(row["birth_date"], row["guardian_consent_on"], today) for row in rows],
         on_site=[row["is_on_site"] for row in rows],
         personalised=[row["is_personalised"] for row in rows],
     )
@@ -162,7 +145,6 @@ def _shared_columns(
     rows: Rows, vocabulary: engine.Vocabulary, past: PartyHistory, today: date
 ) -> dict[str, Any]:
     ids = np.asarray([row["id"] for row in rows], dtype=np.int64)
-    hours = _hours(rows)
     return {
         "categories": _flags(rows, "categories", vocabulary.categories),
         "styles": _flags(rows, "styles", vocabulary.styles),
@@ -170,14 +152,60 @@ def _shared_columns(
         "audience_age": _marginals(rows, "audience_age", AGE_BANDS),
         "audience_gender": _marginals(rows, "audience_gender", GENDERS),
         "audience_city_tier": _marginals(rows, "audience_city_tier", CITY_TIERS),
-        "hours": hours,
-        "commission_rate": _numbers(rows, "commission_rate"),
         "slot_fee_cents": _numbers(rows, "slot_fee_cents"),
-        # The engine reads a week without any free hour as "not said"; who offers none has no capacity.
-        "capacity": _numbers(rows, "weekly_capacity") * HORIZON_WEEKS * hours.any(axis=1),
         "days_since_joined": [(today - row["created_at"].date()).days for row in rows],
         **past.columns(ids),
     }
+
+
+# --- what the hard rules read ------------------------------------------------------------------------
+
+
+def stall_rule_columns(rows: Rows, today: date) -> dict[str, Any]:
+    """Return what the hard rules read of stalls, but for the load."""
+    return {
+        **_shared_rule_columns(rows),
+        "price_low_cents": _numbers(rows, "price_min_cents"),
+        "price_high_cents": _numbers(rows, "price_max_cents"),
+        "moq": _numbers(rows, "moq"),
+        "stock_depth": _numbers(rows, "stock_depth"),
+        "verified": _truths(_is_verified(row, "merchant__", today) for row in rows),
+        "archived": _truths(bool(row["archived_at"] or row["merchant__archived_at"]) for row in rows),
+        "licence_valid": _truths(_not_past(row["merchant__licence_expires_on"], today) for row in rows),
+        "streaming_permit": np.asarray([PERMITS[row["streaming_permit"]] for row in rows], dtype=np.int8),
+    }
+
+
+def anchor_rule_columns(rows: Rows, today: date) -> dict[str, Any]:
+    """Return what the hard rules read of anchors, but for the load."""
+    low, high = _support(_share_rows([row["price_shares"] for row in rows], PRICE_BINS))
+    return {
+        **_shared_rule_columns(rows),
+        "price_low_cents": low,
+        "price_high_cents": high,
+        "commission_is_must": _truths(row["is_commission_floor"] for row in rows),
+        "moq": _numbers(rows, "moq_max"),
+        "stock_depth": _numbers(rows, "stock_depth_min"),
+        "verified": _truths(
+            _is_verified(row, "", today) and bool(row["is_claimed"] or row["legal_basis"]) for row in rows
+        ),
+        "archived": _truths(bool(row["archived_at"]) for row in rows),
+        "of_age": _truths(is_of_age(row["birth_date"], row["guardian_consent_on"], today) for row in rows),
+    }
+
+
+def _shared_rule_columns(rows: Rows) -> dict[str, Any]:
+    hours = _hours(rows)
+    return {
+        "hours": hours,
+        "commission_rate": _numbers(rows, "commission_rate"),
+        # The engine reads a week without any free hour as "not said"; who offers none has no capacity.
+        "capacity": _numbers(rows, "weekly_capacity") * HORIZON_WEEKS * hours.any(axis=1),
+    }
+
+
+def _truths(values: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.asarray(list(values), dtype=np.bool_)
 
 
 def is_of_age(born: date, consent_on: date | None, today: date) -> bool:

@@ -320,7 +320,7 @@ def test_a_list_costs_the_same_whatever_its_length(
     client = api(merchant_user)
     listed(client, of_stall(stall))
     for size in (1, 12):
-        with django_assert_max_num_queries(22):
+        with django_assert_max_num_queries(14):
             assert len(listed(client, of_stall(stall), f"page_size={size}")["results"]) == size
 
 

@@ -190,5 +190,5 @@ def test_the_number_of_queries_does_not_grow_with_the_page(
 ) -> None:
     suggestions_for(side="stall", subject=stall)  # reference data is cached by the process
     for page_size in (1, 20, 50):
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(8):
             suggestions_for(side="stall", subject=stall, page_size=page_size)

@@ -6,12 +6,12 @@ the run then swaps them in, all in one transaction.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -55,7 +55,7 @@ def _store_once(market: Market, lists: Recommendations) -> int:
     compared = _compare(market, lists, now)
     _change(compared.outdated, superseded_at=now)
     _change(compared.confirmed, partners_version=market.partners_version(side))
-    RecommendationList.objects.bulk_create(compared.fresh, batch_size=500)
+    insert_lists(compared.fresh)
     # Another machine knew newer partners and an older subject: neither list knows all, so a third is due.
     request_refresh(side=side, ids=compared.torn)
     return len(compared.fresh)
@@ -87,7 +87,7 @@ def _compare(market: Market, lists: Recommendations, now: datetime) -> _Compared
                 run=market.run,
                 computed_at=now,
                 ruled_out=lists.reasons(row),
-                **asdict(packed),
+                **vars(packed),
             )
         )
     return found
@@ -108,7 +108,7 @@ def stage_lists(*, market: Market, lists: Recommendations) -> dict[str, Any]:
         compared = _compare(market, lists, timezone.now())
         for row in compared.fresh:
             row.superseded_at = row.computed_at
-        RecommendationList.objects.bulk_create(compared.fresh, batch_size=500)
+        insert_lists(compared.fresh)
     return {"staged": len(compared.fresh), "confirmed": compared.confirmed, "digest": _digest(lists)}
 
 
@@ -208,6 +208,23 @@ def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, Recom
     for chunk in _chunks(subject_ids.tolist()):
         found |= {row.subject_id: row for row in current.filter(subject_id__in=chunk)}
     return found
+
+
+def insert_lists(rows: Sequence[RecommendationList]) -> None:
+    """Insert these lists with one statement for all, which `bulk_create` would write anew for each batch."""
+    if not rows:
+        return
+    meta, quote = RecommendationList._meta, connection.ops.quote_name
+    columns = [column for column in meta.concrete_fields if not column.primary_key]
+    names = ", ".join(quote(str(column.column)) for column in columns)
+    places = ", ".join(["%s"] * len(columns))
+    values = (
+        [column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns]
+        for row in rows
+    )
+    with connection.cursor() as cursor:
+        statement = f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608 (our names)
+        cursor.executemany(statement, list(values))
 
 
 def _change(ids: Sequence[int], **columns: Any) -> None:
