@@ -3,11 +3,13 @@
     python -m benchmarks.serving --stalls 300 --anchors 3000 [--services]
 
 Serves a town of its own by gunicorn with two workers. In each round every view is asked `--requests` times
-over kept connections, each time for another of the stalls, one view after the other; a first round warms up and
-does not count. Nothing of an answer is cached. `constant` is a view with a fixed answer; `pairs` serves one row
-a pair through a ModelSerializer, its reasons passed through from a JSON column with their texts in one language;
-`typed` has a serializer for each part too. Neither checks a rule. `suggestions` is the product. Prints one JSON
-object: requests a second, CPU of the workers a request, bytes of an answer, and the ratios of each round.
+over kept connections, each time for another stall, one view after the other; a first round warms up and does
+not count. Nothing of an answer is cached. `constant` is a view with a fixed answer; `pairs` serves one row a
+pair through a ModelSerializer, its reasons passed through from a JSON column with texts in one language;
+`typed` has a serializer for each part too. Neither checks a rule. `suggestions` is the product.
+
+Prints one JSON object: requests a second, CPU of the workers a request, bytes of an answer, and the ratios of
+each round.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
     python -m benchmarks.storing --stalls 5000 [--services]
 
 Invented lists of 50 partners with 23 parts each go into an empty database. `ours` is what a re-match does:
-every list packed, compared with the current ones, staged, and all of them published in one step; `ours_direct`
-is `store_lists`, as for a few changed parties; `packed` only inserts the rows, made before. `pairs` is
-`bulk_create` of one lean row a pair in batches of 1,000, objects included; `copy` PostgreSQL's COPY of the same
-rows, made before. `ours_unchanged` stages the same lists again: all are found to be as they were. Tables are
-emptied between, which no figure holds. One round after the other; prints one JSON object.
+every list packed, compared with the current ones, staged, and all of them published in one step.
+`ours_unchanged` stages the same lists again: all are found to be as they were.
+`ours_direct` is `store_lists`, as for a few changed parties. `packed` only inserts the rows, made before.
+`pairs` is `bulk_create` of one lean row a pair in batches of 1,000, objects included.
+`copy` is PostgreSQL's COPY of the same rows, made before.
+Tables are emptied between, which no figure holds. Prints one JSON object.
 """
 
 from __future__ import annotations

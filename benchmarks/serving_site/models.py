@@ -27,7 +27,7 @@ class PairSuggestion(models.Model):
 
 
 class PairRow(models.Model):
-    """One row per pair without keys to other tables, and its parts as bytes: the least a row a pair can be."""
+    """One row per pair without keys to other tables, and its parts as bytes: the least it can be."""
 
     stall_id = models.BigIntegerField()
     anchor_id = models.BigIntegerField()
