@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from matching.engine.encoding import BLOCKS, centred, fit_encoder
 from matching.engine.errors import EngineError
 from matching.engine.model import Encoded, Model
 from matching.engine.pairs import accepts_of, mutual_of, pair_logits
-from matching.engine.rerank import Pool, arrange
+from matching.engine.rerank import Places, Pool, arrange
 from matching.engine.results import PairExplanations, Recommendations
 from matching.engine.retrieval import Progress, Query, top_k
 from matching.engine.scoring import ANCHOR_DECIDES, PART_CODES, STALL_DECIDES
@@ -118,6 +119,7 @@ def recommend(
     allowed: BoolArray | None = None,
     without_ids: Sequence[int] | IntArray | None = None,
     crowding: Crowding | None = None,
+    by_score_alone: bool = False,
     progress: Progress | None = None,
 ) -> Recommendations:
     """The best k partners of the subjects (ids; None for the whole side), each with its parts.
@@ -140,7 +142,17 @@ def recommend(
         progress=progress,
     )
     rows = _subject_rows(stalls if side is Side.STALL else anchors, subjects)
-    return lists_of(model, stalls, anchors, found, side=side, subject_rows=rows, k=k, crowding=crowding)
+    return lists_of(
+        model,
+        stalls,
+        anchors,
+        found,
+        side=side,
+        subject_rows=rows,
+        k=k,
+        crowding=crowding,
+        by_score_alone=by_score_alone,
+    )
 
 
 def pool(
@@ -201,14 +213,19 @@ def lists_of(
     subject_rows: IntArray,
     k: int,
     crowding: Crowding | None = None,
+    by_score_alone: bool = False,
 ) -> Recommendations:
     """The lists of these subjects from their pools: places, then the parts of every score shown.
 
-    Without `crowding` nobody is busy.
+    Without `crowding` nobody is busy. `by_score_alone` leaves out variety and newcomers' places as well: for
+    who does not want to be ranked by more than neutral facts.
     """
     own, others = (stalls, anchors) if side is Side.STALL else (anchors, stalls)
-    keys = found.mutual if crowding is None else crowding.keys(side, found, others.parties.ids)
-    order = arrange(model, own, others, found, keys, subject_rows, k)
+    keys = found.mutual
+    if crowding is not None and not by_score_alone:
+        keys = crowding.keys(side, found, others.parties.ids)
+    config = replace(model.config, diversity=0.0, newcomer_every=0) if by_score_alone else model.config
+    order = arrange(model, own, others, found, Places(keys, config, k), subject_rows)
     shown = order.places >= 0
     # One more column for nobody, so that padding (-1) finds it.
     padded = np.pad(found.partner_rows, ((0, 0), (0, 1)), constant_values=-1)

@@ -81,16 +81,19 @@ class Draws:
 _AT_ONCE = 128  # subjects whose candidates' vectors fit a cache-sized table
 
 
+@dataclass(frozen=True)
+class Places:
+    """By what places are given: `keys` [m, pool] as in `rerank`, the settings, and how many there are."""
+
+    keys: FloatArray
+    config: Config
+    k: int
+
+
 def arrange(
-    model: Model,
-    own: Encoded,
-    others: Encoded,
-    pool: Pool,
-    keys: FloatArray,
-    subject_rows: IntArray,
-    k: int,
+    model: Model, own: Encoded, others: Encoded, pool: Pool, places: Places, subject_rows: IntArray
 ) -> Order:
-    """The best k of each pool of these subjects, in blocks of subjects and two threads."""
+    """The best of each pool of these subjects, in blocks of subjects and two threads."""
     parts: dict[int, Order] = {}
     ids, exposures, look = _of_partners(model, others)
 
@@ -103,11 +106,15 @@ def arrange(
             ids[rows],
             exposures[rows],
         )
-        parts[at.start] = rerank(block, keys[at], look[rows], draws, model.config, k)
+        parts[at.start] = rerank(block, places.keys[at], look[rows], draws, places.config, places.k)
 
     run_blocks(one, spans(len(subject_rows), _AT_ONCE))
     if not parts:
-        return Order(np.empty((0, k), np.int64), np.empty((0, k, 3), np.int16), np.empty((0, k), np.float32))
+        return Order(
+            np.empty((0, places.k), np.int64),
+            np.empty((0, places.k, 3), np.int16),
+            np.empty((0, places.k), np.float32),
+        )
     blocks = [parts[start] for start in sorted(parts)]
     return Order(*(np.concatenate([getattr(b, f.name) for b in blocks]) for f in fields(Order)))
 

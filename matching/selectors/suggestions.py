@@ -251,6 +251,7 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
         allowed=_allowed(market, asked),
         without_ids=without_ids,
         crowding=market.crowding,
+        by_score_alone=not asked.is_personalised,
     )
     entries = unpack(pack(lists, 0))
     base = int(np.rint(lists.base * 100))
