@@ -50,7 +50,7 @@ class Prepared:
         """Return the rows for these lists as tuples; none of the lists may be empty."""
         values = [_adapted(value) for values in lists for value in values]
         shape = (connection.vendor, *((len(values), type(values[0])) for values in lists))
-        written = self._written.get(shape)
+        written = self._written.get(shape) if self.keeps else None
         if written is None:
             written = self._write(lists)
             if self.keeps:

@@ -54,3 +54,18 @@ def test_takes_days_beside_ids():
     assert prepared.rows([7], [monday]) == [(7, 2)]
     assert prepared.rows([7], [next_monday]) == [(7, 3)]
     assert prepared.rows([8], [monday]) == []
+
+
+def test_what_was_kept_is_not_used_where_nothing_is_kept(monkeypatch):
+    """Tests that turn the clock must not meet the SQL that a test by the database's clock left."""
+    asked = []
+
+    def build(ids):
+        asked.append(len(ids))
+        return Stall.objects.filter(pk__in=ids).values_list("pk")
+
+    prepared = Prepared(build)
+    prepared.rows([1])
+    monkeypatch.setattr(Prepared, "keeps", False)
+    prepared.rows([1])
+    assert asked == [1, 1]

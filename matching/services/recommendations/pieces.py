@@ -55,6 +55,14 @@ def hold(plan: Plan | None) -> None:
         _held = plan
 
 
+def _let_go(run_id: int) -> None:
+    """Forget the plan of a run that is over: it is as large as the market."""
+    global _held
+    with _lock:
+        if _held is not None and _held.market.run.pk == run_id:
+            _held = None
+
+
 def plan_of(run: EngineRun) -> Plan:
     """Return what the pieces of `run` are computed from: held by this process, else read from its rows."""
     with _lock:
@@ -139,8 +147,11 @@ def help_rematch(*, run_id: int, number: int) -> dict[str, Any]:
     One at a time, so that a save which comes meanwhile waits for one piece and not for all.
     """
     run = EngineRun.objects.filter(pk=run_id, finished_at__isnull=True).first()
-    part = None if run is None else take(run)
-    if run is None or part is None:
+    if run is None:
+        _let_go(run_id)
+        return {"done": 0}
+    part = take(run)
+    if part is None:
         return {"done": 0}
     do(plan_of(run), part)
     _ask_for_help(run_id, number)
