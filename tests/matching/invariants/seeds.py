@@ -31,7 +31,7 @@ from matching.models import (
     Terms,
     WeekLoad,
 )
-from matching.selectors import suggestions
+from matching.snapshot.fresh import Fresh, Subject
 from notifications.models import Notice
 from tests.factories import credit_code, id_number
 from tests.matching.invariants.spoiling import drop_constraint, drop_triggers, say
@@ -254,7 +254,13 @@ def _(town, patch):
 
 def blind(patch):
     """A build that serves lists as they were stored, without the look at the rows of now."""
-    patch.setattr(suggestions, "_codes_now", lambda _asked, ids: np.zeros(len(ids), dtype="u1"))
+    look = Subject.against
+
+    def unseeing(self, partner_ids):
+        fresh = look(self, partner_ids)
+        return Fresh(np.zeros_like(fresh.codes), fresh.partners)
+
+    patch.setattr(Subject, "against", unseeing)
 
 
 @seeds(8, What.SHOWN_INELIGIBLE)
