@@ -192,7 +192,8 @@ def test_crossing_sign_ups_leave_one_user() -> None:
 def test_counts_name_neither_phones_nor_addresses(user) -> None:
     APIClient().post(AUTH + "login/", {"phone": PHONE, "password": WRONG})
     keys = " ".join(Throttle.objects.values_list("key", flat=True))
-    assert keys and PHONE not in keys and "138" not in keys.replace("login", "") and "127.0.0.1" not in keys
+    # A shorter piece of the number stands in a digest by chance.
+    assert keys and PHONE[-8:] not in keys and "127.0.0.1" not in keys
 
 
 def test_an_address_of_ipv6_is_its_household(rf) -> None:

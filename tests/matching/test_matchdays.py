@@ -268,10 +268,10 @@ def test_a_day_that_changes_while_it_is_solved_is_solved_again(
 
 
 def test_newcomers_come_before_value_where_staff_say_so(staff: User) -> None:
-    old = make_stall(weekly_capacity=1)
-    anchor = make_anchor(weekly_capacity=1)
+    old = make_stall(weekly_capacity=1, categories=["dress"])
+    anchor = make_anchor(weekly_capacity=1, categories=["dress"])
     Stall.objects.filter(pk=old.pk).update(created_at=clock.now() - timedelta(days=400))
-    new = make_stall(weekly_capacity=1, commission_rate=Decimal("0.0500"))
+    new = make_stall(weekly_capacity=1, categories=["t_shirt"])
     rematch_everybody()
     assert solved_pairs(solve(begin(staff, newcomer_floor=0))) == [(old.pk, anchor.pk)]
     day = solve(begin(staff, newcomer_floor=1))
