@@ -9,10 +9,12 @@ from matching.engine.fairness import by_group, expected_exposure, gini
 
 
 def test_exposure_by_hand():
-    """Lists [7, 9], [] and [9, 7, 8]; 99 has left the market."""
+    """Lists [7, 9], [] and [9, 7, 8]; 99 has left the market. docs/engine.md tells the same numbers."""
     ids = np.array([7, 8, 9, 10])
     partners, lengths = np.array([7, 9, 9, 7, 8, 99]), np.array([2, 0, 4])
-    assert expected_exposure(ids, partners, lengths).tolist() == pytest.approx([1.5, 1 / 3, 1.5, 0.0])
+    exposure = expected_exposure(ids, partners, lengths)
+    assert exposure.tolist() == pytest.approx([1.5, 1 / 3, 1.5, 0.0])
+    assert gini(exposure) == pytest.approx(0.425)
 
 
 def test_exposure_of_nothing():

@@ -250,7 +250,7 @@ def test_stored_weights_of_other_features_are_refused():
 
 
 def test_the_blend_by_hand():
-    """docs/engine.md tells the same numbers."""
+    """docs/learning.md tells the same numbers."""
     snapshot = random_market(62, 4, 4)
     prior = pipeline.fit(snapshot).weights
     learned = random_learned(
