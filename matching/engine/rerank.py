@@ -220,7 +220,7 @@ def _invite(
         standing[:, :place] = False
         rows = np.flatnonzero(standing.any(axis=1))
         if len(rows):
-            pick, chance = _draw(order[rows], standing[rows], rows, pool, draws, config)
+            pick, chance = _draw(place, order[rows], standing[rows], rows, pool, draws, config)
             order[rows] = _moved(order[rows], pick, place)
             chosen = order[rows, place]
             stepped_back = order[rows, min(place + 1, order.shape[1] - 1)]
@@ -237,13 +237,20 @@ def _moved(order: IntArray, pick: IntArray, place: int) -> IntArray:
 
 
 def _draw(
-    order: IntArray, standing: BoolArray, rows: IntArray, pool: Pool, draws: Draws, config: Config
+    place: int,
+    order: IntArray,
+    standing: BoolArray,
+    rows: IntArray,
+    pool: Pool,
+    draws: Draws,
+    config: Config,
 ) -> tuple[IntArray, Float32Array]:
     """Position of the newcomer drawn in each row, and how likely it was.
 
     Of the first `newcomer_pool` newcomers each gets `newcomer_draws` draws of its mutual probability from
     a normal posterior around its prediction; how often one is the best is its chance (smoothed by half a
-    draw), and one more hash picks by these chances, so the logged propensity is exact.
+    draw), and one more hash, of its own for every place, picks by these chances: given who got the newcomers'
+    places above, the propensity is exact.
     """
     first = np.argsort(~standing, axis=1, kind="stable")[:, : config.newcomer_pool]
     is_real = np.take_along_axis(standing, first, axis=1)
@@ -260,7 +267,7 @@ def _draw(
         wins[np.arange(len(rows)), best] += 1.0
     chance = np.where(is_real, wins + 0.5, 0.0)
     chance /= chance.sum(axis=1, keepdims=True)
-    ticket = _uniform(_hash(draws.seed, subjects, order[:, 0], -1))
+    ticket = _uniform(_hash(draws.seed, subjects, draws.partner_ids[rows, 0], -1 - place))
     pick = (np.cumsum(chance, axis=1) < ticket[:, None]).sum(axis=1)
     pick = np.minimum(pick, is_real.sum(axis=1) - 1)
     at = np.arange(len(rows))

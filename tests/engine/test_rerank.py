@@ -124,6 +124,26 @@ def test_the_chance_told_is_the_chance():
         assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(subjects)
 
 
+def test_the_chance_told_is_the_chance_at_later_places_too():
+    """Few newcomers for three places: who missed the first is weighed right at the second and third."""
+    subjects, width = 8000, 40
+    mutual = np.tile(np.linspace(0.5, 0.3, width), (subjects, 1))
+    rows = np.tile(np.arange(width), (subjects, 1))
+    pool = Pool(rows, mutual, np.sqrt(mutual), np.zeros((subjects, 20), np.uint32))
+    few = np.where(np.arange(width) >= 30, 0, 99)
+    draws = Draws(7, np.arange(subjects), rows, np.tile(few, (subjects, 1)))
+    vectors = np.zeros((subjects, width, 1), dtype=np.float32)
+    order = rerank(pool, mutual, vectors, draws, Config(diversity=0.0), 30)
+    for place in (9, 19, 29):
+        drawn, chance = order.places[:, place], order.propensities[:, place].astype(float)
+        assert (chance < 1).all() and (drawn >= 30).all()
+        # One of the newcomers stands there: the weights of all count each list's candidates once.
+        for candidate in range(30, 33):
+            above = (order.places[:, :place] == candidate).any(axis=1)
+            weights = np.where(drawn == candidate, 1 / chance, 0.0)[~above]
+            assert abs(weights.mean() - 1) < 5 * weights.std() / np.sqrt(len(weights)), (place, candidate)
+
+
 def test_a_list_does_not_depend_on_its_neighbours():
     pool, keys, order = order_of(8, rows=5)
     rng = np.random.default_rng(8)

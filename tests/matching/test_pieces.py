@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import IntegrityError
+from django.utils import timezone
 
 from accounts.models import Anchor, Stall
 from jobs.models import Job
@@ -174,3 +176,15 @@ def test_an_empty_town_and_a_lone_stall(monkeypatch: pytest.MonkeyPatch) -> None
     stall = StallFactory.create()
     assert recommendations.rematch_everybody()["stored"] == 1
     assert recommendations_of(stall) == []
+
+
+def test_what_a_killed_leader_left_goes_after_a_day(town: None) -> None:
+    recommendations.rematch_everybody()
+    lost = EngineRun.objects.create(fingerprint="lost", part_codes=[], parties_fitted=16)
+    RunPart.objects.create(run=lost, stage=PartStage.POOLS, side="stall", start=0, stop=8, data=b"x")
+    recommendations.forget_superseded_lists()
+    assert RunPart.objects.exists(), "it may still be at work"
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        recommendations.forget_superseded_lists()
+    assert not RunPart.objects.exists()
+    assert not EngineRun.objects.filter(pk=lost.pk).exists() and EngineRun.objects.count() == 1

@@ -16,7 +16,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from matching.engine.results import Recommendations
-from matching.models import EngineRun, RecommendationList
+from matching.models import EngineRun, RecommendationList, RunPart
 from matching.packing import PackedList, pack
 from matching.services.recommendations.asking import request_refresh
 from matching.snapshot.market import Market
@@ -250,6 +250,13 @@ def _is_same(old: RecommendationList, packed: PackedList, version: int, alike: s
 
 
 def forget_superseded_lists(*, hours: int = 24) -> int:
-    """Delete lists that were replaced longer ago than any cursor is kept; return how many."""
+    """Delete lists that were replaced longer ago than any cursor is kept, and runs that nobody ended.
+
+    Return how many lists went.
+    """
     before = timezone.now() - timedelta(hours=hours)
-    return RecommendationList.objects.filter(superseded_at__lt=before).delete()[0]
+    count = RecommendationList.objects.filter(superseded_at__lt=before).delete()[0]
+    # A leader that was killed left its pieces; another has begun anew since.
+    RunPart.objects.filter(created_at__lt=before).delete()
+    EngineRun.objects.filter(finished_at=None, created_at__lt=before, lists=None).delete()
+    return count
