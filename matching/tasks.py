@@ -45,7 +45,8 @@ def patch_partners(run: Run, *, each: Sequence[dict[str, Any]]) -> dict[str, Any
     """Bring the lists that these parties touch up to date: one look at everybody's list does for all."""
     changed: dict[str, list[int]] = {"stall": [], "anchor": []}
     for args in each:
-        for side, ids in args["changed"].items():
+        # A job that was queued before the upgrade names one party.
+        for side, ids in (args.get("changed") or {args["side"]: [args["party_id"]]}).items():
             changed[side] += ids
     return recommendations.patch_partners(changed=changed, progress=run.progress)
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Anchor, Stall
 from accounts.services.stalls import archive_stall, update_stall
 from jobs.models import Job, JobState
+from jobs.services import enqueue
 from jobs.tasks import run_job
 from matching.models import EngineRun, RecommendationList
 from matching.packing import LIST_LENGTH, unpack
@@ -243,3 +244,12 @@ def test_two_workers_that_lock_each_other_out_try_again(town: Any, monkeypatch: 
     Stall.objects.filter(pk=shirt.pk).update(moq=9, version=shirt.version + 1)
     assert recommendations.refresh_party(side="stall", party_id=shirt.pk)["stored"] == 1
     assert len(tries) == 2
+
+
+def test_a_patch_queued_before_the_upgrade_is_done(town: Any) -> None:
+    _, (anchor, _) = town
+    newcomer = StallFactory.create(categories=["dress"])
+    args = {"side": "stall", "party_id": newcomer.pk}
+    enqueue(kind="matching.patch_partners", key=f"patch:stall:{newcomer.pk}", args=args, queue="compute")
+    assert work_off() == 1
+    assert newcomer.pk in partners_of("anchor", anchor.pk)

@@ -1,6 +1,6 @@
 """The lists of some parties of the market as it is, computed and stored (layer: services)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from matching.engine.types import (
     Side,
 )
 from matching.packing import LIST_LENGTH
-from matching.services.recommendations.storing import store_lists
+from matching.services.recommendations.storing import chunks, store_lists
 from matching.snapshot.market import Market, exclusions_for
 
 BLOCK = 1_000
@@ -48,8 +48,3 @@ def relist(market: Market, wanted: Mapping[str, Sequence[int]], progress: Progre
             done += len(block)
             progress(done, total)
     return stored
-
-
-def chunks(ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:
-    """Cut the ids into runs of at most `size`."""
-    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -19,9 +19,9 @@ from matching.engine.types import Side, rows_of
 from matching.models import DueParty, RecommendationList
 from matching.packing import IDS
 from matching.services.recommendations.asking import REMATCH_ABOVE, request_patch, request_rematch
-from matching.services.recommendations.computing import BLOCK, Progress, chunks, recommend_for, relist, silent
+from matching.services.recommendations.computing import BLOCK, Progress, recommend_for, relist, silent
 from matching.services.recommendations.rematch import rematch_everybody
-from matching.services.recommendations.storing import store_lists
+from matching.services.recommendations.storing import chunks, store_lists
 from matching.snapshot.market import Market, current_market, exclusions_for
 
 # So long one job goes on with those who come while it is at work.

@@ -103,7 +103,7 @@ def stage_lists(*, market: Market, lists: Recommendations) -> dict[str, Any]:
     """
     with transaction.atomic():
         staged = RecommendationList.objects.filter(run=market.run, side=lists.side.value)
-        for chunk in _chunks(lists.subject_ids.tolist()):
+        for chunk in chunks(lists.subject_ids.tolist()):
             staged.filter(subject_id__in=chunk).delete()
         compared = _compare(market, lists, timezone.now())
         for row in compared.fresh:
@@ -205,7 +205,7 @@ def _runs_read_alike(run: EngineRun) -> set[int]:
 def _current_lists(side: str, subject_ids: NDArray[np.int64]) -> dict[int, RecommendationList]:
     current = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
     found: dict[int, RecommendationList] = {}
-    for chunk in _chunks(subject_ids.tolist()):
+    for chunk in chunks(subject_ids.tolist()):
         found |= {row.subject_id: row for row in current.filter(subject_id__in=chunk)}
     return found
 
@@ -228,11 +228,12 @@ def insert_lists(rows: Sequence[RecommendationList]) -> None:
 
 
 def _change(ids: Sequence[int], **columns: Any) -> None:
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         RecommendationList.objects.filter(pk__in=chunk).update(**columns)
 
 
-def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+def chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    """Cut the ids into runs of at most `size`."""
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
