@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.utils import timezone
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from accounts.digests import digest_of, new_device_token
@@ -16,7 +17,21 @@ from accounts.selectors import forget_reference
 from matching.snapshot.market import forget_market
 from matchmaker.core import clock
 from matchmaker.core.prepared import Prepared
+from matchmaker.translations import compile_translations
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A fresh clone's tests speak the languages that the town does; once, before the workers start."""
+    if not hasattr(config, "workerinput"):
+        compile_translations(django_settings.LOCALE_PATHS)
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Whatever ran before, a test begins in English; what has to be Chinese asks for it."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)
