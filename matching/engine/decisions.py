@@ -1,6 +1,6 @@
 """Decisions as training rows: who said yes or no to whom, and what was known just before.
 
-Profiles are those of a snapshot; histories are as of the decision, with the pair itself left out.
+Profiles and histories are as of the decision, the latter with the pair itself left out.
 Features are what the model weighs: block similarities, hinges and singles, none of them scaled.
 """
 
@@ -109,17 +109,37 @@ class Decisions:
 _PLAIN = ("stall_rows", "anchor_rows", "direction", "yes", "at", "week", "weight")
 
 
-def decision_features(model: Model, snapshot: Snapshot, decisions: Decisions) -> FloatArray:
+@dataclass(frozen=True)
+class Profiles:
+    """What both parties of each decision said of themselves at the time.
+
+    Rows of `stalls` and `anchors` are profiles, of which a party that was edited has several.
+    """
+
+    stalls: Parties
+    anchors: Parties
+    stall_rows: IntArray  # [n] the profile of each decision's stall
+    anchor_rows: IntArray  # [n]
+
+    @classmethod
+    def of_snapshot(cls, snapshot: Snapshot, decisions: Decisions) -> Profiles:
+        """The profiles of a market in which nobody edits any."""
+        return cls(snapshot.stalls, snapshot.anchors, decisions.stall_rows, decisions.anchor_rows)
+
+
+def decision_features(model: Model, profiles: Profiles, decisions: Decisions) -> FloatArray:
     """[n, FEATURES] in [0, 1], NaN where unknown or opted out."""
-    vectors = tuple(model.encoder.transform(side) for side in (snapshot.stalls, snapshot.anchors))
-    hinges = tuple(hinge_values(side, model.config) for side in (snapshot.stalls, snapshot.anchors))
+    if not len(profiles.stall_rows) == len(profiles.anchor_rows) == len(decisions):
+        raise EngineError(f"profiles: those of {len(decisions)} decisions expected")
+    vectors = tuple(model.encoder.transform(side) for side in (profiles.stalls, profiles.anchors))
+    hinges = tuple(hinge_values(side, model.config) for side in (profiles.stalls, profiles.anchors))
     out = np.empty((len(decisions), len(FEATURES)))
     for at in spans(len(decisions), _AT_ONCE):
-        part = decisions.at_rows(at)
-        rows, columns = part.stall_rows, part.anchor_rows
+        rows, columns = profiles.stall_rows[at], profiles.anchor_rows[at]
         blocks = _similarities(model, vectors[0][rows], vectors[1][columns])
         compared = hinge_features(hinges[0][:, rows], hinges[1][:, columns])
-        out[at] = np.concatenate([blocks, compared, _singles(model, snapshot, part)]).T
+        singles = _singles(model, profiles, at, decisions.at_rows(at))
+        out[at] = np.concatenate([blocks, compared, singles]).T
     return out
 
 
@@ -135,17 +155,15 @@ def _similarities(model: Model, left: Float32Array, right: Float32Array) -> Floa
     return np.asarray((raw / weighted).T)
 
 
-def _singles(model: Model, snapshot: Snapshot, part: Decisions) -> FloatArray:
-    """[singles, n] facts of one party, its history as of the decision."""
+def _singles(model: Model, profiles: Profiles, at: slice, part: Decisions) -> FloatArray:
+    """[singles, n] facts of one party as of the decision; `part` are the decisions `at`."""
     out = np.empty((len(SINGLES), len(part)))
     for parties, index, past in (
-        (snapshot.stalls, part.stall_rows, part.stall_past),
-        (snapshot.anchors, part.anchor_rows, part.anchor_past),
+        (profiles.stalls, profiles.stall_rows[at], part.stall_past),
+        (profiles.anchors, profiles.anchor_rows[at], part.anchor_past),
     ):
         columns: dict[str, Any] = {name: getattr(parties, name)[index] for name in _OF_PROFILE}
-        then = Parties.build(
-            parties.side, snapshot.vocabulary, np.arange(len(part)), **(columns | dict(past))
-        )
+        then = Parties.build(parties.side, model.vocabulary, np.arange(len(part)), **(columns | dict(past)))
         numbers = [number for number, single in enumerate(SINGLES) if single.side is parties.side]
         out[numbers] = single_values(then, model.config)
     return out

@@ -27,6 +27,7 @@ from matching.selectors.outcomes import outcomes_for_learning
 from matching.signals import model_changed
 from matching.snapshot.learned import current_weights, pack_weights, published_model
 from matching.snapshot.market import read_snapshot
+from matching.snapshot.profiles import read_profiles
 from matching.snapshot.training import build_decisions, high_water_mark, read_evidence
 from matching.states import MODEL_TRANSITIONS
 from matchmaker.core import clock
@@ -97,7 +98,7 @@ def train_challenger(*, actor_id: int | None = None, progress: Progress = _silen
         return {"model": None, "lacking": lacking}
     progress(1, STEPS)
     prior = fit(snapshot, Config(), seed=SEED)
-    features = decision_features(prior, snapshot, decisions)
+    features = decision_features(prior, read_profiles(snapshot, decisions), decisions)
     progress(2, STEPS)
     early = decisions.week < held_out_from(decisions.directed_weeks)
     lesson = teach(prior, decisions.at_rows(early), features[early])

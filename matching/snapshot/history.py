@@ -95,6 +95,20 @@ def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
     )
 
 
+def declared_tags_forgotten(side: str) -> dict[str, set[int]]:
+    """Return by declared tag which parties of `side` had it deleted."""
+    return {code: held for code, held in _forgotten(side, None).items() if code not in EVIDENCE}
+
+
+def evidence_forgotten(side: str) -> dict[str, dict[int, datetime]]:
+    """Return by counted tag which parties of `side` had it deleted, and when."""
+    rows = ForgottenTag.objects.filter(**{f"{side}__isnull": False}, code__in=EVIDENCE)
+    found: dict[str, dict[int, datetime]] = {}
+    for code, party_id, at in rows.values_list("code", f"{side}_id", "forgotten_at"):
+        found.setdefault(code, {})[party_id] = at
+    return found
+
+
 def _forgotten(side: str, ids: Sequence[int] | None) -> dict[str, set[int]]:
     """Return which of these parties had a tag deleted, by its code."""
     rows = ForgottenTag.objects.filter(**{f"{side}__isnull": False})

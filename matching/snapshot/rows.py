@@ -75,15 +75,23 @@ def read_vocabulary() -> engine.Vocabulary:
 
 def stall_rows(ids: Iterable[int] | None = None) -> list[dict[str, Any]]:
     """Return the columns of these stalls (all when None) by ascending id."""
-    rows = Stall.objects.order_by("id")
-    return list(_only(rows, ids).values(*STALL_COLUMNS))
+    return stall_values(_only(Stall.objects.order_by("id"), ids))
 
 
 def anchor_rows(ids: Iterable[int] | None = None) -> list[dict[str, Any]]:
     """Return the columns of these anchors (all when None) by ascending id."""
-    claimed = Exists(Membership.objects.filter(anchor=OuterRef("pk")))
-    rows = Anchor.objects.order_by("id").annotate(is_claimed=claimed)
-    return list(_only(rows, ids).values(*ANCHOR_COLUMNS))
+    return anchor_values(_only(Anchor.objects.order_by("id"), ids))
+
+
+def stall_values(rows: QuerySet[Any]) -> list[dict[str, Any]]:
+    """Return the columns of stalls, or of lines of their history, in the order of `rows`."""
+    return list(rows.values(*STALL_COLUMNS))
+
+
+def anchor_values(rows: QuerySet[Any]) -> list[dict[str, Any]]:
+    """Return the columns of anchors, or of lines of their history, in the order of `rows`."""
+    claimed = Exists(Membership.objects.filter(anchor=OuterRef("id")))
+    return list(rows.annotate(is_claimed=claimed).values(*ANCHOR_COLUMNS))
 
 
 def _only(rows: QuerySet[Any], ids: Iterable[int] | None) -> QuerySet[Any]:
@@ -95,11 +103,26 @@ def read_stalls(
 ) -> engine.Parties:
     """Return these stalls (all when None) as the engine sees them today."""
     rows = stall_rows(ids)
+    return stalls_from(rows, vocabulary, [row["id"] for row in rows], past=past)
+
+
+def read_anchors(
+    vocabulary: engine.Vocabulary, ids: Iterable[int] | None = None, *, past: PartyHistory
+) -> engine.Parties:
+    """Return these anchors (all when None) as the engine sees them today."""
+    rows = anchor_rows(ids)
+    return anchors_from(rows, vocabulary, [row["id"] for row in rows], past=past)
+
+
+def stalls_from(
+    rows: Rows, vocabulary: engine.Vocabulary, ids: Sequence[int], *, past: PartyHistory
+) -> engine.Parties:
+    """Return the stalls that these rows tell of, under `ids`, which rise."""
     today = clock.today()
     return engine.Parties.build(
         engine.Side.STALL,
         vocabulary,
-        [row["id"] for row in rows],
+        ids,
         text=[f"{row['name']} {row['description']}" for row in rows],
         **_shared_columns(rows, vocabulary, past, today),
         platforms=_flags(rows, "platforms", vocabulary.platforms),
@@ -113,17 +136,16 @@ def read_stalls(
     )
 
 
-def read_anchors(
-    vocabulary: engine.Vocabulary, ids: Iterable[int] | None = None, *, past: PartyHistory
+def anchors_from(
+    rows: Rows, vocabulary: engine.Vocabulary, ids: Sequence[int], *, past: PartyHistory
 ) -> engine.Parties:
-    """Return these anchors (all when None) as the engine sees them today."""
-    rows = anchor_rows(ids)
+    """Return the anchors that these rows tell of, under `ids`, which rise."""
     today = clock.today()
     shares = _share_rows([row["price_shares"] for row in rows], PRICE_BINS)
     return engine.Parties.build(
         engine.Side.ANCHOR,
         vocabulary,
-        [row["id"] for row in rows],
+        ids,
         text=[f"{row['display_name']} {row['bio']}" for row in rows],
         **_shared_columns(rows, vocabulary, past, today),
         platforms=_multi_hot(

@@ -2,8 +2,8 @@
 
 A decision is a reaction (like, or pass and never), or a side's move of a match (propose, counter, accept;
 decline, withdraw). What its parties had done is counted from what was earlier, with the pair itself left out,
-by the definitions of `history`. Profiles are today's: an edit since then is not undone. A changed reaction
-counts when it was last given, since only its last answer is stored.
+by the definitions of `history`, without what a party had deleted since; `profiles` tells what both said of
+themselves then. A changed reaction counts when it was last given, since only its last answer is stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ from matching.engine.past import Events
 from matching.engine.scoring import ANCHOR_DECIDES, COMPLETED, STALL_DECIDES
 from matching.engine.types import Snapshot
 from matching.models import Booking, Impression, Match, MatchEvent, Outcome, Reaction
+from matching.snapshot.history import evidence_forgotten
 from matchmaker.core.weeks import HORIZON_WEEKS
 
 SAYS_YES = {"propose": 1.0, "counter": 1.0, "accept": 1.0, "decline": 0.0, "withdraw": 0.0}
@@ -48,11 +49,16 @@ class Evidence:
     sessions: Table  # stall, anchor, yes, at: of matches that were to take place
     bookings: Table  # stall, anchor, week, taken, released
     impressions: Table  # stall, anchor, side, at, propensity
+    forgotten: Mapping[
+        str, Mapping[str, Mapping[int, float]]
+    ]  # side, counted tag, party: when it was deleted
 
 
 def read_evidence(believed: QuerySet[Outcome]) -> Evidence:
     """Return all that parties did; `believed` are the outcomes that may be learned from."""
-    return Evidence(_matches(), _reactions(), _moves(), _sessions(believed), _bookings(), _impressions())
+    return Evidence(
+        _matches(), _reactions(), _moves(), _sessions(believed), _bookings(), _impressions(), _forgotten()
+    )
 
 
 def high_water_mark() -> dict[str, Any]:
@@ -164,6 +170,16 @@ def _impressions() -> Table:
     return _table(rows, stall=int, anchor=int, side=_side, at=_seconds, propensity=float)
 
 
+def _forgotten() -> dict[str, dict[str, dict[int, float]]]:
+    return {
+        side: {
+            code: {party: at.timestamp() for party, at in held.items()}
+            for code, held in evidence_forgotten(side).items()
+        }
+        for side in DIRECTION
+    }
+
+
 def _week_number(ordinal: int) -> int:
     return (ordinal - MONDAY) // 7
 
@@ -245,24 +261,37 @@ def past_of(side: str, evidence: Evidence, asked: Table) -> dict[str, NDArray[An
     given, from_others = reactions["side"] == own, reactions["side"] == 1 - own
     liked = np.where(reactions["yes"] == 1, reactions["at"], np.nan)
 
-    def count(table: Table, at: Floats, which: NDArray[np.bool_], value: Floats | float = 1.0) -> Floats:
-        return _before(side, table, np.where(which, at, np.nan), asked, value)
+    def count(
+        tag: str, table: Table, at: Floats, which: NDArray[np.bool_], value: Floats | float = 1.0
+    ) -> Floats:
+        held = which & (at > _deleted(evidence.forgotten[side].get(tag, {}), table[side]))
+        return _before(side, table, np.where(held, at, np.nan), asked, value)
 
-    replies = count(matches, agreed, of_others)
+    replies = count("reply", matches, agreed, of_others)
     # Whole seconds: their sums are exact, so that what comes later moves no bit of what was before.
-    waited = count(matches, agreed, of_others, np.rint(agreed - matches["created"]))
+    waited = count("reply", matches, agreed, of_others, np.rint(agreed - matches["created"]))
+    gave, heard = "accepts_given", "accepts_received"
     return {
-        "accepted": count(matches, matches["ended"], was_agreed),
-        "completed": count(matches, matches["completed"], was_agreed),
-        "decisions_given": count(matches, answered, of_others) + count(reactions, reactions["at"], given),
-        "decisions_yes": replies + count(reactions, liked, given),
-        "received": count(matches, answered, of_own) + count(reactions, reactions["at"], from_others),
-        "received_yes": count(matches, agreed, of_own) + count(reactions, liked, from_others),
+        "accepted": count("reliability", matches, matches["ended"], was_agreed),
+        "completed": count("reliability", matches, matches["completed"], was_agreed),
+        "decisions_given": count(gave, matches, answered, of_others)
+        + count(gave, reactions, reactions["at"], given),
+        "decisions_yes": count(gave, matches, agreed, of_others) + count(gave, reactions, liked, given),
+        "received": count(heard, matches, answered, of_own)
+        + count(heard, reactions, reactions["at"], from_others),
+        "received_yes": count(heard, matches, agreed, of_own) + count(heard, reactions, liked, from_others),
         "reply_hours": np.divide(
             waited / 3600.0, replies, out=np.full(len(replies), np.nan), where=replies > 0
         ),
         "load_used": _load_before(side, evidence.bookings, asked),
     }
+
+
+def _deleted(at: Mapping[int, float], parties: NDArray[Any]) -> Floats:
+    """Return the moment until which the evidence of each of these parties was deleted."""
+    if not at:
+        return np.full(len(parties), -np.inf)
+    return np.array([at.get(party, -np.inf) for party in parties.tolist()])
 
 
 def _before(side: str, table: Table, at: Floats, asked: Table, value: Floats | float) -> Floats:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from matching.engine import pipeline
-from matching.engine.decisions import PAST_COLUMNS, Decisions, decision_features, logits_by
+from matching.engine.decisions import PAST_COLUMNS, Decisions, Profiles, decision_features, logits_by
 from matching.engine.scoring import sigmoid
 from matching.engine.weights import blend
 from tests.engine.learned import random_learned
@@ -54,7 +54,7 @@ def taught_town(seed, rows, stalls=80, anchors=150, steep=0.7):
         model.encoder.base,
     )
     decisions = random_decisions(rng, snapshot, rows)
-    x = decision_features(model, snapshot, decisions)
+    x = decision_features(model, Profiles.of_snapshot(snapshot, decisions), decisions)
     true = np.zeros(rows)
     for direction in (0, 1):
         own = decisions.direction == direction

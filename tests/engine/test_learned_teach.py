@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from matching.engine import pipeline
-from matching.engine.decisions import FEATURES, N_BLOCKS, decision_features, logits_by
+from matching.engine.decisions import FEATURES, N_BLOCKS, Profiles, decision_features, logits_by
 from matching.engine.errors import EngineError
 from matching.engine.evaluation import auc
 from matching.engine.judging import Case, held_out_from, judge, plain, with_weights
@@ -80,7 +80,7 @@ def test_what_was_fitted_is_what_the_engine_scores(town):
         stall_past={name: getattr(snapshot.stalls, name)[rows.stall_rows] for name in names},
         anchor_past={name: getattr(snapshot.anchors, name)[rows.anchor_rows] for name in names},
     )
-    x = decision_features(model, snapshot, rows)
+    x = decision_features(model, Profiles.of_snapshot(snapshot, rows), rows)
     sides = [pipeline.encode(taught_model, side) for side in (snapshot.stalls, snapshot.anchors)]
     terms = pair_terms(taught_model, *sides, rows.stall_rows, rows.anchor_rows)
     scored = directed_logits(taught_model, terms)
@@ -153,7 +153,7 @@ def test_too_little_is_told(change, code):
     if code == "too_few_answers":
         assert lacking["stall_yes"] + lacking["stall_no"] <= 600
         model = pipeline.fit(snapshot)
-        x = decision_features(model, snapshot, decisions)
+        x = decision_features(model, Profiles.of_snapshot(snapshot, decisions), decisions)
         with pytest.raises(EngineError, match=f"at least {FEWEST_OF_EACH} of both kinds"):
             teach(model, decisions, x)
 
@@ -241,7 +241,9 @@ def test_a_model_that_hides_newcomers_is_refused():
     rng = np.random.default_rng(5)
     decisions = random_decisions(rng, snapshot, 800)
     decisions.yes[:] = rng.random(800) < 0.4
-    case = Case(snapshot, decisions, decision_features(prior, snapshot, decisions), 1)
+    case = Case(
+        snapshot, decisions, decision_features(prior, Profiles.of_snapshot(snapshot, decisions), decisions), 1
+    )
     figures = judge(case, prior, model_of(prior, loves))
     assert "newcomers_lose" in figures["refused"]
     assert figures["newcomers"]["challenger"] < figures["newcomers"]["current"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from accounts.models import Anchor, Stall
+from accounts.models import Anchor, ForgottenTag, Stall
 from matching.engine.decisions import PAST_COLUMNS, Decisions
 from matching.models import Impression, Outcome, Reaction
 from matching.selectors.outcomes import outcomes_for_learning
@@ -131,8 +131,12 @@ def test_the_load_is_what_was_booked_ahead_then(stall: Stall, anchor: Anchor, ot
 
 
 def test_today_it_tells_what_the_market_reads(busy: Any) -> None:
-    """As of now and for a pair that never met, the counts are those of `histories`."""
+    """As of now and for a pair that never met, the counts are those of `histories`, deleted tags left out."""
     stalls, anchors = busy
+    for stall, code, days in ((stalls[0], "reliability", 45), (stalls[0], "reply", 45)):
+        ForgottenTag.objects.create(stall=stall, code=code, forgotten_at=at(days))
+    ForgottenTag.objects.create(anchor=anchors[0], code="accepts_given", forgotten_at=at(41))
+    ForgottenTag.objects.create(stall=stalls[1], code="accepts_received", forgotten_at=at(39))
     evidence = read_evidence(outcomes_for_learning())
     for side, parties in (("stall", stalls), ("anchor", anchors)):
         ids = np.array([party.pk for party in parties])
@@ -185,7 +189,7 @@ def test_a_place_seldom_drawn_weighs_more_up_to_a_bound(
     assert decisions().weight.tolist() == [weight, 1.0]
 
 
-def test_all_evidence_is_read_in_seven_queries(django_assert_num_queries: Any) -> None:
+def test_all_evidence_is_read_in_nine_queries(django_assert_num_queries: Any) -> None:
     merchant = MerchantFactory.create()
     stalls = [StallFactory.create(merchant=merchant) for _ in range(4)]
     anchors = [AnchorFactory.create() for _ in range(5)]
@@ -196,6 +200,6 @@ def test_all_evidence_is_read_in_seven_queries(django_assert_num_queries: Any) -
             for anchor in anchors[:number]
         ]
         Reaction.objects.bulk_create(rows, ignore_conflicts=True)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(9):
             evidence = read_evidence(outcomes_for_learning())
         assert len(evidence.reactions["at"]) == 4 * number
