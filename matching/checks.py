@@ -9,7 +9,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from matching.selectors.triggers import missing_triggers
 
-MADE_BY = ("matching", "0005_append_only")
+# The last of the migrations that make triggers: before it a database is on its way.
+MADE_BY = ("matching", "0011_append_only_events")
 
 
 @register(Tags.database)
@@ -25,7 +26,7 @@ def check_append_only(databases: Sequence[str] | None = None, **_options: Any) -
         messages += [
             Warning(
                 f"The trigger {name} is missing or switched off: rows could be changed behind our back.",
-                hint="Repeat migrations.RunPython(forbid_changes, allow_changes) of matching 0005.",
+                hint="Repeat migrations.RunPython(forbid_changes, allow_changes) of matching 0005 and 0011.",
                 id="matching.W001",
             )
             for name in missing_triggers(using=alias)

@@ -32,15 +32,26 @@ OWNER = "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid =
 
 
 def forbid_changes(apps, schema_editor):
+    if schema_editor.connection.vendor != "sqlite":
+        # Parameters given as none: a % of the function's text is no placeholder.
+        schema_editor.execute(POSTGRESQL, params=None)
+    forbid(schema_editor, TABLES)
+
+
+def allow_changes(apps, schema_editor):
+    allow(schema_editor, TABLES)
+    if schema_editor.connection.vendor != "sqlite":
+        schema_editor.execute("DROP FUNCTION IF EXISTS matching_append_only()")
+
+
+def forbid(schema_editor, tables):
     if schema_editor.connection.vendor == "sqlite":
-        for table in TABLES:
+        for table in tables:
             for verb in ("UPDATE", "DELETE"):
                 message = MESSAGE.format(table=table)
                 schema_editor.execute(SQLITE.format(table=table, verb=verb, message=message))
         return
-    # Parameters given as none: a % of the function's text is no placeholder.
-    schema_editor.execute(POSTGRESQL, params=None)
-    for table in TABLES:
+    for table in tables:
         schema_editor.execute(POSTGRESQL_TRIGGER.format(table=table))
         # Who owns the table could give it back; it takes a second, visible step.
         for holder in _names(schema_editor, HOLDERS, table):
@@ -51,18 +62,17 @@ def forbid_changes(apps, schema_editor):
             schema_editor.execute(f"GRANT UPDATE (id) ON {table} TO {owner}")
 
 
-def allow_changes(apps, schema_editor):
+def allow(schema_editor, tables):
     if schema_editor.connection.vendor == "sqlite":
-        for table in TABLES:
+        for table in tables:
             for verb in ("UPDATE", "DELETE"):
                 schema_editor.execute(f"DROP TRIGGER IF EXISTS {table}_no_{verb}")
         return
-    for table in TABLES:
+    for table in tables:
         for owner in _names(schema_editor, OWNER, table):
             schema_editor.execute(f"REVOKE UPDATE (id) ON {table} FROM {owner}")
             schema_editor.execute(f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO {owner}")
         schema_editor.execute(f"DROP TRIGGER IF EXISTS {table}_append_only ON {table}")
-    schema_editor.execute("DROP FUNCTION IF EXISTS matching_append_only()")
 
 
 def _names(schema_editor, query, table):

@@ -1,4 +1,4 @@
-"""The chains of events as they lie in the database, of matches and of outcomes (layer: selectors).
+"""The chains of events as they lie in the database, of what lives by a table of states (layer: selectors).
 
 Everything is read in blocks, so that a million events need no more memory than a thousand. One statement
 reads a block's rows together with their events: a move in between cannot make the two differ.
@@ -15,12 +15,13 @@ from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
-from matching.digests import event_hash, outcome_event_hash
-from matching.models import Match, Outcome, Terms
+from matching.digests import event_hash, match_day_event_hash, model_event_hash, outcome_event_hash
+from matching.models import EngineModel, Match, MatchDay, Outcome, Terms
 from matching.moves import awaited_roles, state_after, transition_of
 from matching.outcome_moves import outcome_role, outcome_transition
 from matching.outcomes import FIGURES
 from matching.selectors.violations import Violation
+from matching.states import MATCH_DAY_TRANSITIONS, MODEL_TRANSITIONS
 from matchmaker.core.transitions import Transition
 
 BLOCK = 500
@@ -29,7 +30,7 @@ State = tuple[str, str]
 
 
 class EventRow(NamedTuple):
-    """One event, bare; the last three are of matches alone, and of outcomes alone."""
+    """One event, bare; what has a default is of matches, of outcomes or of match days alone."""
 
     seq: int
     action: str
@@ -44,6 +45,7 @@ class EventRow(NamedTuple):
     awaiting: str = ""
     terms_digest: str = ""
     figures: Any = None
+    digest: str = ""
 
 
 _SHARED = tuple(name for name in EventRow._fields if name not in EventRow._field_defaults)
@@ -156,11 +158,62 @@ class OutcomeChain(Chain):
         return outcome_transition(event.action).target, ""
 
 
-_KINDS: dict[type[Model], type[Chain]] = {Match: MatchChain, Outcome: OutcomeChain}
+@dataclass(frozen=True)
+class _SimpleChain(Chain):
+    """What moves by the states of its table alone, whoever of its roles acts."""
+
+    table: ClassVar[tuple[Transition, ...]]
+
+    def transition(self, event: EventRow) -> Transition:
+        for row in self.table:
+            if row.action == event.action:
+                return row
+        raise LookupError(f"no move {event.action!r}")
+
+    def state_after(self, event: EventRow, before: State) -> State | None:
+        return self.transition(event).target, ""
+
+
+@dataclass(frozen=True)
+class ModelChain(_SimpleChain):
+    """Learned weights with their events, each of which is bound to the weights."""
+
+    kind = "model"
+    columns = ("status", "version", "digest")
+    own = ()
+    table = MODEL_TRANSITIONS
+
+    def hash_of(self, event: EventRow) -> str:
+        return model_event_hash(event, self.subject, self.row["digest"])
+
+
+@dataclass(frozen=True)
+class MatchDayChain(_SimpleChain):
+    """A match day with its events, each of which names the result that stood then."""
+
+    kind = "match_day"
+    columns = ("status", "version", "digest")
+    own = ("digest",)
+    table = MATCH_DAY_TRANSITIONS
+
+    @classmethod
+    def event(cls, values: tuple[Any, ...]) -> EventRow:
+        return EventRow(*values[:-1])._replace(digest=values[-1])
+
+    def hash_of(self, event: EventRow) -> str:
+        return match_day_event_hash(event, self.subject)
+
+
+_KINDS: dict[type[Model], type[Chain]] = {
+    Match: MatchChain,
+    Outcome: OutcomeChain,
+    EngineModel: ModelChain,
+    MatchDay: MatchDayChain,
+}
 
 
 def chains_of(rows: QuerySet[Any], *, with_terms: bool = False) -> Iterator[Chain]:
-    """Yield the chain of each of these matches or outcomes, in the order of their keys.
+    """Yield the chain of each of these rows (of one kind), in the order of their keys.
 
     Two queries a block, and with terms three.
     """

@@ -1,4 +1,4 @@
-"""Whether the events of matches and outcomes, and the terms, are as they were written (layer: selectors)."""
+"""Whether events, and the terms, are as they were written (layer: selectors)."""
 
 import hashlib
 import json
@@ -8,7 +8,16 @@ from typing import Any
 from django.db.models import QuerySet
 
 from matching.choices import MatchStatus
-from matching.selectors.chain_rows import Chain, EventRow, MatchChain, OutcomeChain, State, Version, chains_of
+from matching.selectors.chain_rows import (
+    Chain,
+    EventRow,
+    MatchChain,
+    MatchDayChain,
+    OutcomeChain,
+    State,
+    Version,
+    chains_of,
+)
 from matching.selectors.violations import Violation
 from matching.states import SIDES
 
@@ -21,7 +30,7 @@ Check = Callable[[Chain], Iterator[Violation]]
 
 
 def violations(rows: QuerySet[Any], *checks: Check) -> Iterator[Violation]:
-    """Yield what `checks` find in the chains of `rows`: matches or outcomes."""
+    """Yield what `checks` find in the chains of `rows`, which are of one kind."""
     for chain in chains_of(rows, with_terms=check_terms in checks):
         for check in checks:
             yield from check(chain)
@@ -73,6 +82,8 @@ def check_consent(chain: Chain) -> Iterator[Violation]:
 
     Counted anew from who offered and who accepted, by the numbers of events and not by clocks.
     """
+    if not isinstance(chain, MatchChain):
+        return
     agreeing: set[str] = set()
     for event in chain.events:
         if event.action in ("propose", "counter"):
@@ -121,11 +132,17 @@ def check_figures(chain: Chain) -> Iterator[Violation]:
         yield chain.wrong("figures_exchanged", chain.events[-1].seq)
 
 
+def check_result(chain: Chain) -> Iterator[Violation]:
+    """Yield match days with another result than their last event names."""
+    if isinstance(chain, MatchDayChain) and chain.events and chain.events[-1].digest != chain.row["digest"]:
+        yield chain.wrong("result_exchanged", chain.events[-1].seq)
+
+
 # By the number of the invariant; the append-only triggers of the fifth are `triggers.trigger_violations`.
 CHECKS: dict[int, tuple[Check, ...]] = {
     3: (check_consent,),
     4: (check_numbers, check_path),
-    5: (check_changes, check_hashes, check_figures),
+    5: (check_changes, check_hashes, check_figures, check_result),
     7: (check_terms,),
 }
 ALL_CHECKS: tuple[Check, ...] = tuple(check for checks in CHECKS.values() for check in checks)

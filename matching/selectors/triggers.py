@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from django.db import connections
 
-from matching.models import MatchEvent, OutcomeEvent, Terms
+from matching.models import EngineModelEvent, MatchDayEvent, MatchEvent, OutcomeEvent, Terms
 from matching.selectors.violations import Violation
 
-APPEND_ONLY = (MatchEvent, Terms, OutcomeEvent)
-# Named as migration 0005 names them.
+APPEND_ONLY = (MatchEvent, Terms, OutcomeEvent, EngineModelEvent, MatchDayEvent)
+# Named as the migrations 0005 and 0011 name them.
 _SQLITE = (
     "SELECT tbl_name || '.' || name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE(ABORT%'"
 )

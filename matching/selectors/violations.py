@@ -23,6 +23,7 @@ EVENT_TEXTS = {
     "terms_exchanged": _("The match points to other terms than its last event names."),
     "figures_moved": _("The move changed the figures, which it may not."),
     "figures_exchanged": _("The outcome has other figures than its last event."),
+    "result_exchanged": _("The match day has another result than its last event."),
     "trigger_missing": _("The trigger is missing: rows could be changed."),
 }
 ROOT_TEXTS = {

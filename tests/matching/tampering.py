@@ -17,11 +17,13 @@ from matching.services.roots import close_day
 from matchmaker.core.weeks import town_today
 from tests.matching.market import agreed, make_anchor, make_staff, make_stall
 
-append_only = import_module("matching.migrations.0005_append_only")
+append_only, append_only_events = (
+    import_module(f"matching.migrations.{name}") for name in ("0005_append_only", "0011_append_only_events")
+)
 
 
 class PlainEditor:
-    """As much of a schema editor as migration 0005 needs; also works within a transaction on SQLite."""
+    """As much of a schema editor as those migrations need; also works within a transaction on SQLite."""
 
     connection = connection
 
@@ -41,10 +43,22 @@ def raw(sql: str, *params: Any) -> int:
 def unlocked() -> Iterator[None]:
     """Triggers out of the way, and back afterwards as if nothing had been."""
     connection.check_constraints()  # PostgreSQL drops no trigger of a table that has checks outstanding
-    append_only.allow_changes(None, PlainEditor())
+    allow_changes(PlainEditor())
     yield
     connection.check_constraints()
-    append_only.forbid_changes(None, PlainEditor())
+    forbid_changes(PlainEditor())
+
+
+def allow_changes(editor: Any) -> None:
+    """Take all triggers away."""
+    append_only_events.allow_changes(None, editor)
+    append_only.allow_changes(None, editor)
+
+
+def forbid_changes(editor: Any) -> None:
+    """Put all triggers back."""
+    append_only.forbid_changes(None, editor)
+    append_only_events.forbid_changes(None, editor)
 
 
 def approved_match() -> Match:
@@ -57,9 +71,11 @@ def closed_days(*back: int) -> list[DailyRoot]:
     return [root for days in back for root in close_day(on=town_today() - timedelta(days=days))]
 
 
-def change(row: Match | Outcome, seq: int, **values: Any) -> None:
-    """Overwrite columns of one event of the match or outcome."""
-    table, owner = row.events.model._meta.db_table, f"{row._meta.model_name}_id"
+def change(row: Any, seq: int, **values: Any) -> None:
+    """Overwrite columns of one event of the row."""
+    event = row.events.model
+    owner = next(f.column for f in event._meta.fields if f.related_model is type(row))
+    table = event._meta.db_table
     with unlocked():
         for column, value in values.items():
             sql = f"UPDATE {table} SET {column} = %s WHERE {owner} = %s AND seq = %s"  # noqa: S608

@@ -8,33 +8,48 @@ from django.utils import timezone
 
 from accounts.models import Category, User
 from matching.checks import check_append_only
-from matching.models import Booking, Match, MatchEvent, Note, Outcome, OutcomeEvent, Terms
+from matching.models import (
+    Booking,
+    EngineModel,
+    EngineModelEvent,
+    Match,
+    MatchDayEvent,
+    MatchEvent,
+    Note,
+    Outcome,
+    OutcomeEvent,
+    Terms,
+)
 from matching.selectors.chains import ALL_CHECKS, violations
 from matching.selectors.triggers import missing_triggers
+from matching.services.matchdays.moving import Settings, begin_match_day, next_week
 from matching.services.matches import accept_match, approve_match, propose_match
 from matching.services.notes import erase_note
 from matching.services.roots import close_day
 from tests.matching.market import agreed, make_anchor, make_staff, make_stall, make_user, member_of, terms
-from tests.matching.tampering import PlainEditor, append_only, raw, unlocked
+from tests.matching.tampering import PlainEditor, allow_changes, forbid_changes, raw, unlocked
 
-TABLES = {"matching_matchevent": MatchEvent, "matching_terms": Terms, "matching_outcomeevent": OutcomeEvent}
-FIELDS = {"matching_matchevent": "action", "matching_terms": "digest", "matching_outcomeevent": "action"}
+MODELS = (MatchEvent, Terms, OutcomeEvent, EngineModelEvent, MatchDayEvent)
+TABLES = {model._meta.db_table: model for model in MODELS}
+FIELDS = dict.fromkeys(TABLES, "action") | {"matching_terms": "digest"}
 
 
-def outcome_event():
-    """An outcome with one event; inserting it works."""
+def one_of_each():
+    """An event of every kind; inserting them works."""
     agreed(make_stall(), make_anchor())
     figures = {"gmv_cents": 0, "orders": 0, "buyers": 0, "views": 0, "viewers": 0, "duration_seconds": 60}
     outcome = Outcome.objects.create(booking=Booking.objects.get(), **figures)
-    return OutcomeEvent.objects.create(
-        outcome=outcome, seq=1, action="record", to_status="recorded", actor_role="stall", at=timezone.now()
-    )
+    shared = {"seq": 1, "actor_role": "staff", "at": timezone.now()}
+    model = EngineModel.objects.create(weights=b"", digest="0" * 64)
+    EngineModelEvent.objects.create(model=model, action="train", to_status="challenger", **shared)
+    begin_match_day(actor=make_staff(), settings=Settings(next_week()))
+    return OutcomeEvent.objects.create(outcome=outcome, action="record", to_status="recorded", **shared)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("table", TABLES)
 def test_the_database_refuses_what_is_no_insert(table):
-    outcome_event()
+    one_of_each()
     model, field = TABLES[table], FIELDS[table]
     before = list(model.objects.order_by("pk").values())
     assert before
@@ -128,8 +143,8 @@ def test_a_table_that_is_made_anew_loses_its_triggers_and_the_check_says_so():
     lost = missing_triggers()
     with connection.schema_editor() as editor:
         editor.alter_field(MatchEvent, new, old, strict=True)
-        append_only.allow_changes(None, editor)
-        append_only.forbid_changes(None, editor)
+        allow_changes(editor)
+        forbid_changes(editor)
     assert missing_triggers() == []
     if connection.vendor == "sqlite":
         assert lost == [f"matching_matchevent.matching_matchevent_no_{verb}" for verb in ("UPDATE", "DELETE")]
@@ -142,7 +157,7 @@ def test_migrations_go_back_and_forth():
     agreed(make_stall(), make_anchor())
     try:
         call_command("migrate", "matching", "0004", verbosity=0)
-        assert len(missing_triggers()) == (6 if connection.vendor == "sqlite" else 3)
+        assert len(missing_triggers()) == (10 if connection.vendor == "sqlite" else 5)
         assert check_append_only(databases=["default"]) == [], "not there yet is not lost"
         assert MatchEvent.objects.update(reason_code="") == 2
     finally:
@@ -180,9 +195,9 @@ def plain_owner(db):
             cursor.execute(f'ALTER TABLE "{table}" OWNER TO town_owner')
         cursor.execute("SET LOCAL ROLE town_owner")
         # As a migration run by that role does it, once back and once forth.
-        append_only.allow_changes(None, PlainEditor())
+        allow_changes(PlainEditor())
         cursor.execute("GRANT ALL ON matching_matchevent, matching_terms TO town_reader")
-        append_only.forbid_changes(None, PlainEditor())
+        forbid_changes(PlainEditor())
         yield
         cursor.execute("RESET ROLE")
 
@@ -199,7 +214,7 @@ def test_the_owner_has_lost_the_right_to_change(plain_owner, table):
     assert refused(f"UPDATE {table} SET {FIELDS[table]} = 'forged'")  # noqa: S608
     assert refused(f"DELETE FROM {table}")  # noqa: S608
     assert refused(f"TRUNCATE {table}")
-    outcome_event()
+    one_of_each()
     # The one column that the checks of foreign keys need is the trigger's to guard.
     with pytest.raises(IntegrityError), transaction.atomic():
         raw(f"UPDATE {table} SET id = id + 1000")  # noqa: S608

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from matching.models import Match, Outcome
+from matching.models import EngineModel, Match, MatchDay, Outcome
 from matching.selectors.chain_rows import chains_of
 from matching.selectors.chains import ALL_CHECKS
 from matching.selectors.roots import last_root, root_violations
@@ -62,8 +62,13 @@ class Command(BaseCommand):
 
     def _violations(self, kept: list[str], counts: Counter[str]) -> Iterator[Violation]:
         yield from trigger_violations()
-        for model, name, title in ((Match, "matches", _("Matches")), (Outcome, "outcomes", _("Outcomes"))):
-            rows = model.objects.all()
+        for model, name, title in (
+            (Match, "matches", _("Matches")),
+            (Outcome, "outcomes", _("Outcomes")),
+            (EngineModel, "models", _("Learned models")),
+            (MatchDay, "match_days", _("Match days")),
+        ):
+            rows = model._default_manager.all()
             chains = chains_of(rows, with_terms=True)
             # Silent unless somebody watches.
             for chain in tqdm(chains, title, rows.count(), unit="", disable=None):
@@ -82,7 +87,9 @@ class Command(BaseCommand):
     @staticmethod
     def _summary(counts: Counter[str], seconds: float) -> dict[str, Any]:
         root = last_root()
-        names = ("matches", "outcomes", "events", "terms", "roots", "leaves", "violations")
+        names = (
+            "matches", "outcomes", "models", "match_days", "events", "terms", "roots", "leaves", "violations",
+        )  # fmt: skip
         return {name: counts[name] for name in names} | {
             "seconds": round(seconds, 3),
             "last_root": {"on": root.on.isoformat(), "root": root.root} if root else None,
@@ -91,8 +98,9 @@ class Command(BaseCommand):
 
 def _told(summary: dict[str, Any]) -> str:
     text = _(
-        "%(matches)s matches, %(outcomes)s outcomes, %(events)s events, %(terms)s terms, %(roots)s roots, "
-        "%(leaves)s leaves in %(seconds)s s: %(violations)s violations"
+        "%(matches)s matches, %(outcomes)s outcomes, %(models)s models, %(match_days)s match days, "
+        "%(events)s events, %(terms)s terms, %(roots)s roots, %(leaves)s leaves in %(seconds)s s: "
+        "%(violations)s violations"
     )
     lines = [text % summary]
     if summary["last_root"]:

@@ -21,6 +21,7 @@ from matching.models import (
     DueParty,
     EngineRun,
     Match,
+    MatchDay,
     MatchEvent,
     Outcome,
     OutcomeEvent,
@@ -31,12 +32,13 @@ from matching.models import (
     Terms,
     WeekLoad,
 )
+from matching.services.matchdays.moving import Settings, begin_match_day, next_week
 from matching.snapshot.fresh import Fresh, Subject
 from notifications.models import Notice
 from tests.factories import credit_code, id_number
 from tests.matching.invariants.spoiling import drop_constraint, drop_triggers, say
 from tests.matching.invariants.town import Town
-from tests.matching.market import make_user
+from tests.matching.market import make_staff, make_user
 
 Seed = Callable[[Town, pytest.MonkeyPatch], object]
 SEEDS: dict[int, dict[str, Seed]] = {}
@@ -209,6 +211,12 @@ def _(town, patch):
 @seeds(5, "figures_exchanged")
 def _(town, patch):
     Outcome.objects.update(gmv_cents=F("gmv_cents") + 1)
+
+
+@seeds(5, "result_exchanged")
+def _(town, patch):
+    day = begin_match_day(actor=make_staff(), settings=Settings(next_week()))
+    MatchDay.objects.filter(pk=day.pk).update(digest="f" * 64)
 
 
 @seeds(5, "trigger_missing")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 from django.db.models import CheckConstraint, Model
 
-from tests.matching.tampering import PlainEditor, append_only
+from tests.matching.tampering import PlainEditor, allow_changes
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def drop_triggers() -> None:
     """Let events and terms be changed."""
     if connection.vendor == "postgresql":
         settle()
-    append_only.allow_changes(None, PlainEditor())
+    allow_changes(PlainEditor())
 
 
 def drop_constraint(model: type[Model], name: str) -> None:
