@@ -102,7 +102,7 @@ class Merchants:
                 save.readable = time.time() - save.sent_at
                 return save
             if time.time() - save.sent_at > PATIENCE_SECONDS:
-                raise TimeoutError(f"no new list for {save}")
+                raise TimeoutError(f"no new list for {save}: {_why_none(save, page)}")
             time.sleep(POLL_SECONDS)
 
     def _like(self, stall: dict[str, Any]) -> dict[str, Any]:
@@ -131,8 +131,23 @@ class Merchants:
         return self.rng.choice([n for n in range(1, 9) if n != number])
 
 
+def _why_none(save: Save, page: dict[str, Any]) -> dict[str, Any]:
+    """What the last answer said beside its cards, and what became of the work."""
+    from accounts.models import Stall
+    from jobs.models import Job
+
+    stall_id = Stall.objects.values_list("pk", flat=True).get(public_id=save.stall)
+    jobs = Job.objects.filter(dedupe_key__endswith=f":{stall_id}").order_by("pk")
+    told = ("kind", "state", "attempts", "not_before", "started_at", "finished_at", "error")
+    answer = {key: value for key, value in page.items() if key != "results"}
+    return answer | {"jobs": list(jobs.values(*told))}
+
+
 def merchants(address: str, rng: random.Random, wanted: int = 40) -> Merchants:
-    """Stalls that others may see and that have a full list, with a token for their owners."""
+    """Stalls that others may see and that have a full list, with a token for their owners.
+
+    Who opted out of personalisation has no stored list that is read, and is left out.
+    """
     from django.utils import timezone
 
     from accounts.choices import Scope
@@ -142,10 +157,12 @@ def merchants(address: str, rng: random.Random, wanted: int = 40) -> Merchants:
     from matching.rules import own_reasons
 
     listed = RecommendationList.objects.filter(side="stall", superseded_at=None, floor_hundredths__gte=0)
-    stalls = Stall.objects.filter(pk__in=list(listed.values_list("subject_id", flat=True)))
+    stalls = Stall.objects.filter(
+        pk__in=list(listed.values_list("subject_id", flat=True)), merchant__is_personalised=True
+    )
     shown, made = [stall for stall in stalls if not own_reasons(stall)], []
     for stall in rng.sample(shown, min(wanted, len(shown))):
-        user = Membership.objects.filter(merchant=stall.merchant_id).first().user
+        user = Membership.objects.filter(merchant=stall.merchant_id).latest("pk").user
         expires_at, scopes = timezone.now() + timedelta(days=1), [scope.value for scope in Scope]
         try:
             _row, token = issue_api_token(

@@ -47,13 +47,14 @@ def invented(stalls: int, anchors: int, rng: np.random.Generator) -> Recommendat
         adjustments=np.zeros((stalls, K, 3), dtype=np.int16),
         propensity=np.ones((stalls, K), dtype=np.float32),
         reasons_counts=np.zeros((stalls, len(Rule) + 1), dtype=np.uint32),
+        pool_floor=rng.uniform(0, 5, stalls),
     )
 
 
 def pieces(lists: Recommendations) -> list[Recommendations]:
     """The same lists as the pieces of a re-match."""
     arrays = ("subject_ids", "partner_ids", "scores", "parts", "confidence")
-    arrays += ("adjustments", "propensity", "reasons_counts")
+    arrays += ("adjustments", "propensity", "reasons_counts", "pool_floor")
     return [
         replace(lists, **{name: getattr(lists, name)[first : first + PIECE] for name in arrays})
         for first in range(0, len(lists), PIECE)
@@ -96,19 +97,19 @@ class Store:
         from django.utils import timezone
 
         from matching.models import RecommendationList
-        from matching.packing import pack
+        from matching.packing import pack_all
         from matching.services.recommendations.storing import insert_lists
 
-        def row(number: int, subject_id: int) -> RecommendationList:
-            return RecommendationList(
+        rows = [
+            RecommendationList(
                 side="stall",
                 subject_id=subject_id,
                 run=self.market.run,
                 computed_at=timezone.now(),
-                **vars(pack(self.lists, number)),
+                **vars(packed),
             )
-
-        rows = [row(number, subject_id) for number, subject_id in enumerate(self.lists.subject_ids.tolist())]
+            for subject_id, packed in zip(self.lists.subject_ids.tolist(), pack_all(self.lists), strict=True)
+        ]
 
         def insert() -> None:
             with transaction.atomic():

@@ -51,27 +51,35 @@ class ListEntries:
     propensities: NDArray[np.float32]
 
 
-def pack(lists: Recommendations, row: int) -> PackedList:
-    """Return the bytes of the list in `row`; the padding is left out."""
-    partners = lists.partner_ids[row]
-    held = int((partners >= 0).sum())
-    hundredths = np.rint(lists.scores[row, :held] * 100).astype(SCORES)
-    adjustments = lists.adjustments[row, :held].astype(ADJUSTED)
-    is_full = held == len(partners) and held > 0
-    return PackedList(
-        partner_ids=partners[:held].astype(IDS).tobytes(),
-        scores=hundredths.tobytes(),
-        parts=lists.parts[row, :held].astype(PARTS).tobytes(),
-        confidences=np.rint(lists.confidence[row, :held] * 255).astype(CONFIDENCES).tobytes(),
-        adjustments=adjustments.tobytes(),
-        propensities=lists.propensity[row, :held].astype(PROPENSITIES).tobytes(),
-        floor_hundredths=int(hundredths[-1]) + int(adjustments[-1].sum()) if is_full else -1,
-        pool_floor_hundredths=max(int(np.floor(lists.pool_floor[row] * 100)), -1),
-    )
+def pack_all(lists: Recommendations) -> list[PackedList]:
+    """Return the bytes of every list; the padding is left out."""
+    held = (lists.partner_ids >= 0).sum(axis=1).tolist()
+    hundredths = np.rint(lists.scores * 100).astype(SCORES)
+    adjusted = lists.adjustments.astype(ADJUSTED)
+    pool_floors = np.maximum(np.floor(lists.pool_floor * 100), -1).astype(np.int64).tolist()
+    columns = {
+        "partner_ids": lists.partner_ids.astype(IDS),
+        "scores": hundredths,
+        "parts": lists.parts.astype(PARTS),
+        "confidences": np.rint(lists.confidence * 255).astype(CONFIDENCES),
+        "adjustments": adjusted,
+        "propensities": lists.propensity.astype(PROPENSITIES),
+    }
+    # The value of the last place, which only a full list has.
+    full = lists.partner_ids.shape[1]
+    values = (hundredths + adjusted.sum(axis=2, dtype=np.int64)).tolist()
+    return [
+        PackedList(
+            **{name: column[row, :count].tobytes() for name, column in columns.items()},
+            floor_hundredths=values[row][-1] if count == full and full else -1,
+            pool_floor_hundredths=pool_floors[row],
+        )
+        for row, count in enumerate(held)
+    ]
 
 
 def unpack(packed: Packed) -> ListEntries:
-    """The inverse of `pack`; a list stored before there were adjustments has none."""
+    """The inverse of packing; a list stored before there were adjustments has none."""
     ids = np.frombuffer(bytes(packed.partner_ids), dtype=IDS)
     width = -1 if len(ids) else 0
     adjusted = np.frombuffer(bytes(packed.adjustments), dtype=ADJUSTED)

@@ -41,7 +41,7 @@ class Recommendations:
     def reasons(self, row: int) -> dict[str, int]:
         """Rule code -> number of partners it ruled out, for one subject; zero counts left out."""
         counts = self.reasons_counts[row]
-        return {rule.code: int(counts[rule]) for rule in Rule if counts[rule]}
+        return {Rule(rule).code: int(counts[rule]) for rule in (np.flatnonzero(counts[1:]) + 1).tolist()}
 
 
 @dataclass(frozen=True)

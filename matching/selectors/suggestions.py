@@ -28,7 +28,7 @@ from matching.engine.rerank import ADJUSTMENTS
 from matching.engine.types import Rule, Side
 from matching.filters import Filters, mask
 from matching.models import RecommendationList
-from matching.packing import LIST_LENGTH, ListEntries, pack, unpack
+from matching.packing import LIST_LENGTH, ListEntries, pack_all, unpack
 from matching.reasons import describe, describe_adjustment
 from matching.rules import NO_PARTNERS
 from matching.snapshot.fresh import Subject
@@ -253,7 +253,7 @@ def _computed(asked: _Asked, without_ids: NDArray[np.int64] | None = None) -> _L
         crowding=market.crowding,
         by_score_alone=not asked.is_personalised,
     )
-    entries = unpack(pack(lists, 0))
+    entries = unpack(pack_all(lists)[0])
     base = int(np.rint(lists.base * 100))
     return _List(entries, lists.part_codes, base, timezone.now(), "computed", None, lists.reasons(0))
 

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connections, transaction
+from django.db.models import BinaryField, ForeignKey, IntegerField
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from matching.engine.results import Recommendations
 from matching.models import EngineRun, RecommendationList, RunPart
-from matching.packing import PackedList, pack
+from matching.packing import PackedList, pack_all
 from matching.services.recommendations.asking import request_refresh
 from matching.snapshot.market import Market
 
@@ -67,8 +68,9 @@ def _compare(market: Market, lists: Recommendations, now: datetime) -> _Compared
     held = _current_lists(side, lists.subject_ids)
     alike = _runs_read_alike(market.run)
     found = _Compared()
-    for row, version in enumerate(versions.tolist()):
-        packed, old = pack(lists, row), held.get(int(lists.subject_ids[row]))
+    subjects = lists.subject_ids.tolist()
+    for row, (version, packed) in enumerate(zip(versions.tolist(), pack_all(lists), strict=True)):
+        old = held.get(subjects[row])
         if old is not None:
             if _is_newer(old, market.run, version, seen):
                 continue
@@ -81,7 +83,7 @@ def _compare(market: Market, lists: Recommendations, now: datetime) -> _Compared
         found.fresh.append(
             RecommendationList(
                 side=side,
-                subject_id=int(lists.subject_ids[row]),
+                subject_id=subjects[row],
                 subject_version=version,
                 partners_version=seen,
                 run=market.run,
@@ -214,17 +216,31 @@ def insert_lists(rows: Sequence[RecommendationList]) -> None:
     """Insert these lists with one statement for all, which `bulk_create` would write anew for each batch."""
     if not rows:
         return
-    meta, quote = RecommendationList._meta, connection.ops.quote_name
+    # The connection itself: its proxy looks for the thread's one at every attribute.
+    database = connections[DEFAULT_DB_ALIAS]
+    meta, quote = RecommendationList._meta, database.ops.quote_name
     columns = [column for column in meta.concrete_fields if not column.primary_key]
     names = ", ".join(quote(str(column.column)) for column in columns)
-    places = ", ".join(["%s"] * len(columns))
-    values = (
-        [column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns]
-        for row in rows
-    )
-    with connection.cursor() as cursor:
-        statement = f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608 (our names)
-        cursor.executemany(statement, list(values))
+    values = [
+        _prepared(column, [getattr(row, column.attname) for row in rows], database) for column in columns
+    ]
+    with database.cursor() as cursor:
+        statement = (
+            f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608 (our names)
+        )
+        cursor.executemany(statement, list(zip(*values, strict=True)))
+
+
+def _prepared(column: Any, values: list[Any], database: Any) -> list[Any]:
+    """Return the values as the driver takes them: what all rows share prepared once, numbers as they are."""
+    first = values[0]
+    if isinstance(column, BinaryField):
+        return [database.Database.Binary(value) for value in values]
+    if isinstance(column, IntegerField | ForeignKey):
+        return values
+    if all(value is first for value in values):
+        return [column.get_db_prep_save(first, database)] * len(values)
+    return [column.get_db_prep_save(value, database) for value in values]
 
 
 def _change(ids: Sequence[int], **columns: Any) -> None:
