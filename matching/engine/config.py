@@ -46,7 +46,7 @@ class Config:
     weight_reply: float = _weight(0.02, "reply time of the partner", _ASSUMED)
     weight_load: float = _weight(0.02, "free capacity of the partner", _ASSUMED)
     weight_given: float = _weight(0.02, "how often the party that decides says yes", _ASSUMED)
-    weight_received: float = _weight(0.005, "how often others say yes to the partner", _BOUNDED)
+    weight_received: float = _weight(0.002, "how often others say yes to the partner", _BOUNDED)
     # Stall decides about an anchor.
     weight_reach: float = _weight(0.01, "average viewers of the anchor", _BOUNDED)
     weight_followers: float = _weight(0.003, "followers against the least wanted", _BOUNDED)

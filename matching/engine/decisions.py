@@ -21,6 +21,7 @@ from matching.engine.scoring import (
     COMPLETED,
     HINGES,
     SINGLES,
+    UNCHECKED,
     hinge_features,
     hinge_values,
     single_values,
@@ -55,6 +56,9 @@ FEATURES: tuple[str, ...] = (
 )
 N_BLOCKS, N_HINGES = len(BLOCKS), len(HINGES)
 IS_SINGLE: BoolArray = np.arange(len(FEATURES)) >= N_BLOCKS + N_HINGES
+IS_UNCHECKED: BoolArray = np.array(
+    [False] * N_BLOCKS + [h.part in UNCHECKED for h in HINGES] + [s.weight in UNCHECKED for s in SINGLES]
+)
 _AT_ONCE = 4096
 
 Past = Mapping[str, NDArray[Any]]

@@ -192,6 +192,11 @@ SINGLES: tuple[Single, ...] = (
 )
 
 
+# What a party claims of itself and a crowd of accounts can say of it, without anybody checking: their weights
+# are bounded so that lies lift nobody far, and no lesson may raise them.
+UNCHECKED = frozenset({"received", "reach", "followers"})
+
+
 def singles_of(side: Side) -> tuple[Single, ...]:
     return tuple(single for single in SINGLES if single.side is side)
 

@@ -1,7 +1,8 @@
 """Decisions -> learned weights: additive curves by direction, chosen and calibrated by `learning`.
 
 The features are those that the engine weighs, an unknown one at the base pair's value, so that what was
-fitted is what will score. Stalls and anchors are of different kinds, so their directions are never pooled.
+fitted is what will score. What nobody checks teaches nothing: the prior alone weighs it. Stalls and anchors
+are of different kinds, so their directions are never pooled.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from matching.engine import judging
 from matching.engine.decisions import (
     FEATURES,
     IS_SINGLE,
+    IS_UNCHECKED,
     N_BLOCKS,
     N_HINGES,
     Decisions,
@@ -79,7 +81,7 @@ def teach(model: Model, decisions: Decisions, x: FloatArray) -> Lesson:
         raise EngineError(f"x: {len(decisions)} rows of {len(FEATURES)} features expected")
     if np.isinf(x).any():
         raise EngineError(f"{FEATURES[int(np.argwhere(np.isinf(x))[0, 1])]}: must be finite or NaN")
-    filled = np.where(np.isnan(x), base_of(model), x)
+    filled = np.where(np.isnan(x) | IS_UNCHECKED, base_of(model), x)
     able = [d for d in DECISIONS if _is_enough(decisions, d)]
     if not able:
         raise EngineError(why_too_few(decisions))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from matching.engine.scoring import (
     HINGES,
     SINGLES,
     STALL_DECIDES,
+    UNCHECKED,
     hinge_features,
     hinge_values,
     logit,
@@ -237,10 +238,15 @@ def features_hash() -> str:
     return hashlib.sha256(repr([*names, KNOTS.tolist()]).encode()).hexdigest()
 
 
+_UNCHECKED_HINGES = np.array([hinge.part in UNCHECKED for hinge in HINGES])
+_UNCHECKED_SINGLES = np.array([single.weight in UNCHECKED for single in SINGLES])
+
+
 def blend(prior: Weights, learned: Learned, block_weights: FloatArray, block_base: FloatArray) -> Weights:
     """(n0 * prior + n * learned) / (n0 + n), calibrated, around the prior's base pair.
 
-    `block_weights` and `block_base` [blocks] are those of the encoder that the prior belongs to.
+    `block_weights` and `block_base` [blocks] are those of the encoder that the prior belongs to. Of what
+    nobody checks only the prior's share weighs, whatever was learned.
     Raises EngineError when a pair could reach logits that float32 cannot hold.
     """
     taught = _around(prior, learned.validate(), block_weights, block_base)
@@ -266,7 +272,12 @@ def blend(prior: Weights, learned: Learned, block_weights: FloatArray, block_bas
 
 
 def _around(prior: Weights, learned: Learned, block_weights: FloatArray, block_base: FloatArray) -> Weights:
-    """The learned weights as logits beside the prior's base pair instead of their own."""
+    """The learned weights as logits beside the prior's base pair, unchecked ones left out."""
+    learned = replace(
+        learned,
+        hinges=np.where(_UNCHECKED_HINGES, 0.0, learned.hinges),
+        curves=np.where(_UNCHECKED_SINGLES[:, None], 0.0, learned.curves),
+    )
     known = block_weights > 0
     scale = np.divide(learned.blocks, block_weights, out=np.zeros_like(learned.blocks), where=known)
     moved = learned.blocks @ np.where(known, block_base - learned.block_base, 0.0)

@@ -12,6 +12,7 @@ from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from accounts.choices import VerificationStatus
 from accounts.models import ForgottenTag
 from matching.choices import MatchStatus, ReactionKind, Side
 from matching.models import Impression, Match, Reaction, WeekLoad
@@ -23,6 +24,23 @@ SHOWN_WITHIN = timedelta(weeks=4)
 # Tags that are counted from what happened, as against those that a party declares.
 EVIDENCE = ("reliability", "reply", "accepts_given", "accepts_received")
 _EVER = Value(datetime(1970, 1, 1, tzinfo=UTC))
+
+
+# Who staff have verified is no second account of somebody else; nobody else's answers are evidence.
+VERIFIED_STALL = {"stall__merchant__verification": VerificationStatus.VERIFIED}
+VERIFIED_ANCHOR = {"anchor__verification": VerificationStatus.VERIFIED}
+
+
+def believed_matches() -> QuerySet[Match]:
+    """Return the matches between two parties that staff have verified."""
+    return Match.objects.filter(**VERIFIED_STALL, **VERIFIED_ANCHOR)
+
+
+def believed_reactions() -> QuerySet[Reaction]:
+    """Return the answers of parties that staff have verified."""
+    return Reaction.objects.filter(
+        Q(side=Side.STALL, **VERIFIED_STALL) | Q(side=Side.ANCHOR, **VERIFIED_ANCHOR)
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +89,7 @@ def histories(side: str, ids: Sequence[int] | None = None) -> PartyHistory:
     """Return the history of these parties of `side` (all when None)."""
     other = "anchor" if side == "stall" else "stall"
     key = f"{side}_id"
-    matches, reactions = Match.objects.all(), Reaction.objects.all()
+    matches, reactions = believed_matches(), believed_reactions()
     unsaid = _forgotten(side, ids)
     if ids is not None:
         matches, reactions = matches.filter(**{f"{key}__in": ids}), reactions.filter(**{f"{key}__in": ids})

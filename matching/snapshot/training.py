@@ -2,8 +2,9 @@
 
 A decision is a reaction (like, or pass and never), or a side's move of a match (propose, counter, accept;
 decline, withdraw). What its parties had done is counted from what was earlier, with the pair itself left out,
-by the definitions of `history`, without what a party had deleted since; `profiles` tells what both said of
-themselves then. A changed reaction counts when it was last given, since only its last answer is stored.
+by the definitions of `history`, of verified parties and without what a party had deleted since; `profiles`
+tells what both said of themselves then. A changed reaction counts when it was last given, since only its last
+answer is stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from matching.engine.past import Events
 from matching.engine.scoring import ANCHOR_DECIDES, COMPLETED, STALL_DECIDES
 from matching.engine.types import Snapshot
 from matching.models import Booking, Impression, Match, MatchEvent, Outcome, Reaction
-from matching.snapshot.history import evidence_forgotten
+from matching.snapshot.history import believed_matches, believed_reactions, evidence_forgotten
 from matchmaker.core.weeks import HORIZON_WEEKS
 
 SAYS_YES = {"propose": 1.0, "counter": 1.0, "accept": 1.0, "decline": 0.0, "withdraw": 0.0}
@@ -107,7 +108,7 @@ def _matches() -> Table:
             row[5] if row[6] == MatchStatus.DECLINED else None,
             row[5] if row[6] == MatchStatus.COMPLETED else None,
         )
-        for row in Match.objects.order_by("pk").values_list(*columns)
+        for row in believed_matches().order_by("pk").values_list(*columns)
     ]
     return _table(
         rows, stall=int, anchor=int, proposer=_side, created=_seconds, agreed=_seconds, ended=_seconds,
@@ -116,7 +117,8 @@ def _matches() -> Table:
 
 
 def _reactions() -> Table:
-    rows = Reaction.objects.order_by("pk").values_list("stall_id", "anchor_id", "side", "kind", "updated_at")
+    columns = ("stall_id", "anchor_id", "side", "kind", "updated_at")
+    rows = believed_reactions().order_by("pk").values_list(*columns)
     return _table(rows, stall=int, anchor=int, side=_side, yes=_liked, at=_seconds)
 
 
@@ -125,7 +127,9 @@ def _liked(kind: str) -> int:
 
 
 def _moves() -> Table:
-    rows = MatchEvent.objects.filter(action__in=SAYS_YES, actor_role__in=(Role.STALL, Role.ANCHOR))
+    rows = MatchEvent.objects.filter(
+        action__in=SAYS_YES, actor_role__in=(Role.STALL, Role.ANCHOR), match__in=believed_matches()
+    )
     columns = ("match__stall_id", "match__anchor_id", "actor_role", "action", "at")
     found = rows.order_by("pk").values_list(*columns)
     return _table(found, stall=int, anchor=int, side=_side, yes=_yes, at=_seconds)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.shilling import ATTACKS, effect, measure, scores_of, times_1000
+from benchmarks.lessons import made_decisions
+from benchmarks.shilling import ATTACKS, Case, effect, measure, scores_of, times_1000
 from benchmarks.synthetic_town import make_town
 from matching.engine import pipeline
 from matching.engine.pairs import mutual_scores
@@ -22,16 +23,20 @@ def town():
     return make_town(120, 240, 621)
 
 
+@pytest.mark.parametrize("learned", [0, 3000])
+@pytest.mark.parametrize("target", Side)
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_lifts_its_target_by_few_places(town, attack):
-    found = measure(town, 4, [attack])[attack]
+def test_an_attack_lifts_its_target_by_few_places(town, attack, target, learned):
+    """Also where decisions taught a taste that falls for big figures."""
+    taught = made_decisions(town, learned, 621) if learned else None
+    found = measure(Case(town, target, taught), 3, [attack])[attack]
     assert found["places_worst"] <= PLACES_MOST
     assert found["ndcg10_lost_worst"] <= NDCG_LOST_MOST
 
 
 def test_the_measure_sees_an_attack_that_works(town):
     """Else the bounds above would hold of anything."""
-    clean = scores_of(town)
+    clean = scores_of(Case(town, Side.ANCHOR))
     seen = np.flatnonzero(~np.isnan(clean).all(axis=0))
     worst = seen[np.argsort(np.nanmean(clean[:, seen], axis=0))[:20]]
     bribed = clean.copy()
@@ -42,7 +47,7 @@ def test_the_measure_sees_an_attack_that_works(town):
 
 def test_a_thousand_times_a_figure_beyond_the_cap_is_nothing(town):
     famous = replace(town.anchors, average_viewers=np.full(240, 5_000.0, np.float32))
-    more = times_1000(replace(town, anchors=famous), 7).anchors
+    more = times_1000(Case(replace(town, anchors=famous), Side.ANCHOR), 7).judged
     model = pipeline.fit(town)
     scores = [pipeline.encode(model, side).singles[:, :, 7] for side in (famous, more)]
     assert scores[0].tolist() == scores[1].tolist()

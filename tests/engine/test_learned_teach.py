@@ -13,7 +13,7 @@ from matching.engine.evaluation import auc
 from matching.engine.judging import Case, held_out_from, judge, plain, with_weights
 from matching.engine.pairs import directed_logits, pair_terms
 from matching.engine.past import Events
-from matching.engine.scoring import sigmoid
+from matching.engine.scoring import HINGES, UNCHECKED, sigmoid
 from matching.engine.teach import FEWEST_OF_EACH, shortage, teach
 from matching.engine.types import Parties
 from matching.engine.weights import Learned, blend
@@ -252,7 +252,8 @@ def test_a_model_that_hides_newcomers_is_refused():
 def test_a_model_too_steep_for_any_later_market_is_refused(town):
     flat = {"calibration": np.array([[1.0, 0.0], [1.0, 0.0]]), "prior_worth": np.zeros(3)}
     base = town[1].weights.hinge_base
-    hinges = np.full((2, len(base)), 37.0 / len(base))
+    checked = np.array([hinge.part not in UNCHECKED for hinge in HINGES])
+    hinges = np.where(checked, 37.0 / checked.sum(), 0.0) * np.ones((2, 1))
     flat |= {"hinges": hinges, "hinge_base": base, "biases": np.zeros(3), "blocks": np.zeros((2, N_BLOCKS))}
     steep = random_learned(2, 0.0, **flat)
     assert "too_steep" in judge(split(town)[1], town[1], model_of(town[1], steep))["refused"]

@@ -13,7 +13,7 @@ from matching.engine.explain import explain
 from matching.engine.model import Model
 from matching.engine.pairs import directed_logits, pair_terms
 from matching.engine.retrieval import exact_scores, tile_scores
-from matching.engine.scoring import HINGES, SINGLES, hinge_features, hinge_values, single_values
+from matching.engine.scoring import HINGES, SINGLES, UNCHECKED, hinge_features, hinge_values, single_values
 from matching.engine.types import Side
 from matching.engine.weights import KNOTS, Learned, blend, features_hash
 from tests.engine.learned import random_learned
@@ -57,13 +57,16 @@ def plain_logits(model, snapshot, learned, rows, columns):
     features = hinge_features(
         hinge_values(snapshot.stalls, config)[:, rows], hinge_values(snapshot.anchors, config)[:, columns]
     )
-    total += learned.hinges @ np.nan_to_num(features - learned.hinge_base[:, None])
+    checked = np.array([hinge.part not in UNCHECKED for hinge in HINGES])
+    total += (learned.hinges * checked) @ np.nan_to_num(features - learned.hinge_base[:, None])
     for side, parties, index in (
         (Side.STALL, snapshot.stalls, rows),
         (Side.ANCHOR, snapshot.anchors, columns),
     ):
         numbers = [n for n, single in enumerate(SINGLES) if single.side is side]
         for number, values in zip(numbers, single_values(parties, config), strict=True):
+            if SINGLES[number].weight in UNCHECKED:
+                continue
             for direction in (0, 1):
                 curve = learned.curves[direction, number]
                 moved = np.interp(values, KNOTS, curve) - np.interp(learned.single_base[number], KNOTS, curve)
@@ -108,6 +111,20 @@ def test_the_calibration_stretches_and_moves_the_blend():
         for c in (flat, calibration)
     )
     np.testing.assert_allclose(bent[:2], calibration[:, :1] * plain[:2] + calibration[:, 1:], atol=1e-9)
+
+
+def test_of_what_nobody_checks_only_the_priors_share_weighs():
+    """However steep a lesson about reach, followers and received answers would have been."""
+    snapshot, learned = random_market(54, 12, 15), random_learned(5, 0.3)
+    prior = pipeline.fit(snapshot, seed=3).weights
+    taught = pipeline.fit(snapshot, seed=3, learned=learned).weights
+    left = (learned.calibration[:, 0] * (1.0 - learned.shares[:2]))[:, None]
+    for number, single in enumerate(SINGLES):
+        same = np.allclose(taught.curves[:, number], left * prior.curves[:, number])
+        assert same is (single.weight in UNCHECKED), single
+    for number, hinge in enumerate(HINGES):
+        same = np.allclose(taught.hinge_scale[:, [number]], left * prior.hinge_scale[:, [number]])
+        assert same is (hinge.part in UNCHECKED), hinge
 
 
 def test_nothing_learned_is_the_prior_to_the_byte():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from accounts.models import Anchor, ForgottenTag, Stall
+from accounts.models import Anchor, ForgottenTag, Merchant, Stall
 from matching.engine.decisions import PAST_COLUMNS, Decisions
 from matching.models import Impression, Outcome, Reaction
 from matching.selectors.outcomes import outcomes_for_learning
@@ -94,6 +94,22 @@ def test_who_opted_out_teaches_nothing_and_is_nobody_to_learn_about(busy: Any) -
     stalls[0].merchant.is_personalised = False
     stalls[0].merchant.save()
     assert not (decisions().stall_rows == 0).any()
+
+
+def test_accounts_that_staff_have_not_verified_teach_nothing_and_count_for_nobody(busy: Any) -> None:
+    """Else a crowd of second accounts would teach the town its taste."""
+    stalls, anchors = busy
+    every, liked = decisions(), histories("anchor").received_yes
+    fakes = [StallFactory.create(merchant=MerchantFactory.create(verification="pending")) for _ in range(3)]
+    for fake in fakes:
+        reacted("stall", fake, anchors[2], "like", 3)
+        past = past_match(fake, anchors[1], 4, ("propose", "decline"))
+        record(past)
+    assert len(decisions()) == len(every)
+    assert histories("anchor").received_yes == liked
+    Merchant.objects.update(verification="verified")
+    assert len(decisions()) == len(every) + 3 * 3
+    assert histories("anchor").received_yes[anchors[2].pk] == liked.get(anchors[2].pk, 0) + 3
 
 
 # --- what each knew -----------------------------------------------------------------------------------
