@@ -35,3 +35,31 @@ def check_sms_gateway(**_options: Any) -> list[CheckMessage]:
             id="matchmaker.W002",
         )
     ]
+
+
+@register(deploy=True)
+def check_hosts(**_options: Any) -> list[CheckMessage]:
+    """Say so when any Host header is believed: a link made from it leads wherever its sender likes."""
+    if not any(host.startswith(("*", ".")) for host in settings.ALLOWED_HOSTS):
+        return []
+    return [
+        Warning(
+            "MATCHMAKER_ALLOWED_HOSTS believes names that you did not list.",
+            hint="List the host names of this town's address one by one.",
+            id="matchmaker.W003",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_second_factor(**_options: Any) -> list[CheckMessage]:
+    """Say so when a stolen password is enough to act for the town."""
+    if settings.EMBEDDED or settings.STAFF_TOTP:
+        return []
+    return [
+        Warning(
+            "Staff sign in by password alone.",
+            hint="Leave MATCHMAKER_STAFF_TOTP at its default (docs/staff-sign-in.md).",
+            id="matchmaker.W004",
+        )
+    ]

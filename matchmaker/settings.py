@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import environ
+from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -67,10 +68,13 @@ INSTALLED_APPS = [
     "allauth.headless",
     "simple_history",
     "import_export",
+    "csp",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "matchmaker.middleware.ContentSecurityPolicy",
+    "matchmaker.middleware.ClosedDoors",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "matchmaker.pages.KeptFromCaches",
     "matchmaker.pages.WholeBody",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -80,7 +84,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "jobs.announce.AnnounceJob",
@@ -218,6 +221,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+# Whether staff need the code of their phone's authenticator beside the password (docs/staff-sign-in.md).
+STAFF_TOTP = env.bool("MATCHMAKER_STAFF_TOTP", default=not EMBEDDED)
 # "console", "memory", or the dotted path of a class with `send(phone, text)` (accounts/sms.py).
 SMS_BACKEND = env.str("MATCHMAKER_SMS_BACKEND", default="console")
 DEVICE_TOKEN_DAYS = env.int("MATCHMAKER_DEVICE_TOKEN_DAYS", default=30)
@@ -316,6 +321,7 @@ STATIC_ROOT = env.str("MATCHMAKER_STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = VAR_DIR / "media"
 # The embedded default serves straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = EMBEDDED
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # WhiteNoise wants the folder to be there, filled or not.
 embedded.make_folder(STATIC_ROOT)
 STORAGES = {
@@ -338,9 +344,29 @@ SECURE_HSTS_PRELOAD = _TLS
 SESSION_COOKIE_SECURE = env.bool("MATCHMAKER_SECURE_COOKIES", default=_TLS)
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 CSRF_COOKIE_HTTPONLY = True
+if SESSION_COOKIE_SECURE:
+    # Browsers take a cookie of this prefix over TLS and from this very host only: no sister site plants one.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_COOKIE_AGE = env.int("MATCHMAKER_STAFF_SESSION_SECONDS", default=12 * 3600)
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# Our own files and nothing else. What stands inside a page runs only with the nonce of that one answer, which
+# is in the header when the page asked for it.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
 if env.bool("MATCHMAKER_BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
