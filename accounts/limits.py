@@ -11,7 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from jobs.throttle import check_rate
 
-QUARTER, HOUR = 15 * 60, 60 * 60
+QUARTER, HOUR, DAY = 15 * 60, 60 * 60, 24 * 60 * 60
 
 
 class Per(Enum):
@@ -38,6 +38,12 @@ SMS = (Limit("sms", Per.PHONE, 5, HOUR), Limit("sms", Per.ADDRESS, 60, HOUR))
 # allauth counts three wrong codes in the session, which parallel tries outrun; this count they cannot.
 CODE = (Limit("code", Per.TOKEN, 5, QUARTER), Limit("code", Per.ADDRESS, 100, QUARTER))
 PASSWORD = (Limit("password", Per.TOKEN, 10, QUARTER), Limit("password", Per.ADDRESS, 100, QUARTER))
+# Three of a million codes count at a time: who has the password too would find one in half a year in 60.
+SECOND_FACTOR = (
+    Limit("second-factor", Per.PHONE, 5, QUARTER),
+    Limit("second-factor-day", Per.PHONE, 30, DAY),
+    Limit("second-factor", Per.ADDRESS, 100, QUARTER),
+)
 # Whatever leads to it, one phone gets no more; the limits above are counted before a password is hashed.
 SENT = (Limit("sms-sent", Per.PHONE, 8, HOUR),)
 RESEND = (Limit("resend", Per.TOKEN, 2, QUARTER), Limit("sms", Per.ADDRESS, 60, HOUR))

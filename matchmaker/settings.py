@@ -53,7 +53,7 @@ INSTALLED_APPS = [
     "notifications",
     "matching",
     "seeds",
-    "django.contrib.admin",
+    "matchmaker.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "matchmaker.pages.SlashOfSameMethod",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "matchmaker.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -226,6 +227,8 @@ STAFF_TOTP = env.bool("MATCHMAKER_STAFF_TOTP", default=not EMBEDDED)
 # "console", "memory", or the dotted path of a class with `send(phone, text)` (accounts/sms.py).
 SMS_BACKEND = env.str("MATCHMAKER_SMS_BACKEND", default="console")
 DEVICE_TOKEN_DAYS = env.int("MATCHMAKER_DEVICE_TOKEN_DAYS", default=30)
+DEVICE_IDLE_DAYS = env.int("MATCHMAKER_DEVICE_IDLE_DAYS", default=14)
+DEVICES_MAX = env.int("MATCHMAKER_DEVICES_MAX", default=10)
 # No answer that depends on whether a phone is known comes sooner: the work behind it differs by some 3 ms.
 AUTH_ANSWER_SECONDS = 0.1
 
@@ -348,6 +351,7 @@ if SESSION_COOKIE_SECURE:
     # Browsers take a cookie of this prefix over TLS and from this very host only: no sister site plants one.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_COOKIE_AGE = env.int("MATCHMAKER_STAFF_SESSION_SECONDS", default=12 * 3600)
+STAFF_IDLE_SECONDS = env.int("MATCHMAKER_STAFF_IDLE_SECONDS", default=3600)
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -5,11 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from accounts.staff_login import StaffLoginForm
 from matchmaker import health
-
-# Counts the tries before a password is hashed.
-admin.site.login_form = StaffLoginForm
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),

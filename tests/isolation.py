@@ -36,6 +36,8 @@ def _isolate() -> None:
         os.environ.update(
             SECRET_KEY="tests-only-" + "x" * 50,
             MATCHMAKER_ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
+            # Tests of the second factor turn it on.
+            MATCHMAKER_STAFF_TOTP="false",
             MATCHMAKER_SSL_REDIRECT="false",
             MATCHMAKER_SECURE_COOKIES="false",
             MATCHMAKER_HSTS_SECONDS="0",

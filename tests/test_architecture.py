@@ -29,6 +29,7 @@ LAYERS = (
         "outcomes",
         "outcome_moves",
         "limits",
+        "one_time",
     },
     {"reference", "models"},
     {"snapshot"},

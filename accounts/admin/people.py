@@ -22,6 +22,7 @@ from accounts.models import ApiToken, DeviceToken, Membership, User
 from accounts.phones import normalize_phone
 from accounts.services.access import change_password, revoke_api_token, revoke_device
 from accounts.services.people import block_user, unblock_user
+from accounts.services.second_factor import authenticator_of, reset_second_factor
 from matchmaker.core.admin import ReadOnlyAdmin, ReadOnlyInline, badge
 from matchmaker.core.errors import InvalidInput
 
@@ -80,14 +81,19 @@ class UserAdmin(admin.ModelAdmin):
     ordering = ["pk"]
     list_per_page = 50
     filter_horizontal = ["groups"]
-    actions = ["block", "unblock"]
+    actions = ["block", "unblock", "reset_second_factor"]
     change_form_template = "admin/accounts/user_change_form.html"
     fieldsets = [
         (None, {"fields": ["phone", "phone_verified_at", "name", "language"]}),
-        (gettext_lazy("permissions"), {"fields": ["active", "is_staff", "is_superuser", "groups"]}),
+        (
+            gettext_lazy("permissions"),
+            {"fields": ["active", "is_staff", "is_superuser", "second_factor", "groups"]},
+        ),
         (None, {"fields": ["last_login", "created_at"]}),
     ]
-    readonly_fields = ["phone", "phone_verified_at", "active", "is_superuser", "last_login", "created_at"]
+    readonly_fields = [
+        "phone", "phone_verified_at", "active", "is_superuser", "second_factor", "last_login", "created_at",
+    ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)  # type: ignore[union-attr]
@@ -100,6 +106,9 @@ class UserAdmin(admin.ModelAdmin):
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_user")
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
@@ -168,6 +177,22 @@ class UserAdmin(admin.ModelAdmin):
         )
         return ask_and_decide(self, request, queryset, decision)
 
+    @admin.action(description=gettext_lazy("Reset the second factor …"), permissions=["reset"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        decision = Decision(
+            action="reset_second_factor",
+            title=_("Reset the second factor of these users"),
+            button=_("Reset"),
+            decide=partial(self._reset, request),
+            tone="bad",
+            hint=_("Make sure whom you speak to. They are signed out and add a new authenticator."),
+        )
+        return ask_and_decide(self, request, queryset, decision)
+
+    def _reset(self, request: HttpRequest, user: User, _reason_code: str, note: str) -> None:
+        reset_second_factor(actor=request.user, user=user)  # type: ignore[arg-type]
+        self.log_change(request, user, " ".join(filter(None, [_("Reset the second factor."), note])))
+
     def _block(self, request: HttpRequest, user: User, _reason_code: str, note: str) -> None:
         block_user(actor=request.user, user=user)  # type: ignore[arg-type]
         self.log_change(request, user, " ".join(filter(None, [_("Blocked."), note])))
@@ -179,6 +204,11 @@ class UserAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("phone"), ordering="phone")
     def masked_phone(self, user: User) -> str:
         return user.masked_phone
+
+    @admin.display(description=gettext_lazy("second factor"))
+    def second_factor(self, user: User) -> str:
+        row = authenticator_of(user)
+        return badge("good", _("authenticator added")) if row else badge("quiet", _("none"))
 
     @admin.display(description=gettext_lazy("state"), ordering="is_active")
     def active(self, user: User) -> str:

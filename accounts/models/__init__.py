@@ -20,12 +20,14 @@ from accounts.models.reference import (
     Style,
     Zone,
 )
+from accounts.models.second_factor import Authenticator, RecoveryCode
 from accounts.models.tags import ForgottenTag
 from accounts.models.users import ApiToken, DeviceToken, User
 
 __all__ = [
     "Anchor",
     "ApiToken",
+    "Authenticator",
     "CalendarException",
     "Category",
     "DeviceToken",
@@ -37,6 +39,7 @@ __all__ = [
     "Merchant",
     "Party",
     "ReasonCode",
+    "RecoveryCode",
     "Reference",
     "Region",
     "Stall",

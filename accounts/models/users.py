@@ -7,6 +7,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import normalize_phone
@@ -61,6 +62,8 @@ class User(AbstractBaseUser, PermissionsMixin, Public, TimeStamped):
     language = models.CharField(_("language"), max_length=10, blank=True, choices=settings.LANGUAGES)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("town staff"), default=False)
+    # Raised to end every session in a browser at once: sessions carry a hash of it (see below).
+    session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     USERNAME_FIELD = "phone"
     objects = UserManager()
@@ -71,6 +74,12 @@ class User(AbstractBaseUser, PermissionsMixin, Public, TimeStamped):
 
     def __str__(self) -> str:
         return self.name or self.masked_phone
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's hash of the password, over the epoch too: other sessions than those of today are void."""
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        value = f"{self.password}{self.session_epoch or ''}"
+        return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def masked_phone(self) -> str:
@@ -91,6 +100,10 @@ class DeviceToken(Public, TimeStamped):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     session_key = models.CharField(max_length=40, editable=False)
     device_name = models.CharField(_("device"), max_length=120, blank=True)
+    # Opened with a code of the authenticator too; without it a device of staff may count for nothing.
+    has_second_factor = models.BooleanField(
+        _("with second factor"), default=False, db_default=False, editable=False
+    )
     expires_at = models.DateTimeField(_("expires at"))
     last_used_at = models.DateTimeField(_("last used at"), null=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -68,35 +69,64 @@ def update_profile(*, actor: User, changes: dict[str, Any]) -> User:
     return actor
 
 
-def open_device(*, user: User | None, session_key: str, device_name: str, old_token: str = "") -> str:
-    """Return the token of a session: the old one while it still fits, else a new one in its place.
+def fits_session(token: str, *, user: User | None, session_key: str) -> bool:
+    """Whether a token is the one of this session. It no longer is once the session got a new key at sign-in:
+    a token known before it must not become a signed-in one."""
+    device = live_device(token) if token else None
+    return bool(
+        device and device.session_key == session_key and device.user_id == (user.pk if user else None)
+    )
 
-    A new one is due when the session got a new key, that is at sign-in: a token known before it must not
-    become a signed-in one.
+
+def open_device(
+    *,
+    user: User | None,
+    session_key: str,
+    device_name: str,
+    old_token: str = "",
+    has_second_factor: bool = False,
+) -> str:
+    """Return the token of a session: the old one while it fits, else a new one in its place.
+
+    Of a user's devices the `DEVICES_MAX` used last stay signed in.
     """
-    old = live_device(old_token) if old_token else None
-    if old and old.session_key == session_key and old.user_id == (user.pk if user else None):
+    if fits_session(old_token, user=user, session_key=session_key):
         return old_token
     token = new_device_token()
     now = timezone.now()
     life = device_life() if user else SIGN_IN_LIFE
     with transaction.atomic():
-        if old:
-            _revoke(DeviceToken.objects.filter(pk=old.pk))
+        if old_token:
+            close_device(old_token)
         DeviceToken.objects.create(
             user=user,
             digest=digest_of(token),
             session_key=session_key,
             device_name=device_name,
+            has_second_factor=has_second_factor,
             expires_at=now + life,
             last_used_at=now,
         )
+        if user:
+            _keep_newest(user)
     return token
 
 
+def _keep_newest(user: User) -> None:
+    # The write makes a sign-in on another device wait, so that two at once cannot both find room.
+    User.objects.filter(pk=user.pk).update(phone=F("phone"))
+    newest = live_devices(user).order_by("-last_used_at", "-pk").values_list("pk", flat=True)
+    _revoke(live_devices(user).exclude(pk__in=list(newest[: settings.DEVICES_MAX])))
+
+
 def device_life() -> timedelta:
-    """How long a signed-in device stays signed in."""
+    """How long a signed-in device stays signed in at most."""
     return timedelta(days=settings.DEVICE_TOKEN_DAYS)
+
+
+def device_idle() -> timedelta:
+    """How long a device may be unused before it is signed out."""
+    return timedelta(days=settings.DEVICE_IDLE_DAYS)
 
 
 def live_device(token: str) -> DeviceToken | None:
@@ -112,10 +142,23 @@ def live_api_token(token: str) -> ApiToken | None:
 
 
 def is_live(token: DeviceToken | ApiToken) -> bool:
-    """Whether a token still counts: not revoked, not expired, its user not disabled."""
-    if token.revoked_at or token.expires_at <= timezone.now():
+    """Whether a token still counts: not revoked, expired or idle for long, its user not disabled."""
+    if token.revoked_at or token.expires_at <= timezone.now() or _is_idle(token):
         return False
-    return token.user is None or token.user.is_active
+    return token.user is None or (token.user.is_active and not _lacks_second_factor(token))
+
+
+def _is_idle(token: DeviceToken | ApiToken) -> bool:
+    if not isinstance(token, DeviceToken) or token.last_used_at is None:
+        return False
+    return token.last_used_at <= timezone.now() - device_idle()
+
+
+def _lacks_second_factor(token: DeviceToken | ApiToken) -> bool:
+    """Whether a device was opened by password alone, and its user is staff by now."""
+    if not (settings.STAFF_TOTP and isinstance(token, DeviceToken)):
+        return False
+    return bool(token.user and token.user.is_staff and not token.has_second_factor)
 
 
 def note_use(token: DeviceToken | ApiToken) -> None:
@@ -137,6 +180,12 @@ def revoke_devices(*, actor: User, user: User) -> int:
     """Sign every device of a user out; return how many there were."""
     _require_own_or_staff(actor, user)
     return _revoke(DeviceToken.objects.filter(user=user))
+
+
+def end_sessions(*, user: User) -> None:
+    """End every session of the user in a browser; devices and machine tokens are apart."""
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    user.refresh_from_db(fields=["session_epoch"])
 
 
 def close_device(token: str) -> None:
@@ -176,7 +225,9 @@ def live_api_tokens(user: User) -> Any:
 
 def live_devices(user: User) -> Any:
     """The signed-in devices of a user."""
-    return DeviceToken.objects.filter(user=user, revoked_at=None, expires_at__gt=timezone.now())
+    now = timezone.now()
+    devices = DeviceToken.objects.filter(user=user, revoked_at=None, expires_at__gt=now)
+    return devices.exclude(last_used_at__lte=now - device_idle())
 
 
 def revoke_api_token(*, actor: User, token: ApiToken) -> None:

@@ -5,17 +5,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiToken, User
-from accounts.services.access import revoke_api_token, revoke_devices
+from accounts.services.access import end_sessions, revoke_api_token, revoke_devices
 from matchmaker.core.errors import NotAllowed
 
 CHANGE_USER = "accounts.change_user"
 
 
 def block_user(*, actor: User, user: User) -> None:
-    """Shut a user out at once: no sign-in, no device, no machine token. Raises NotAllowed."""
+    """Shut a user out at once: no sign-in, no session, device or machine token. Raises NotAllowed."""
     _require_may_change(actor, user)
     with transaction.atomic():
         _set_active(user, is_active=False)
+        end_sessions(user=user)
         revoke_devices(actor=actor, user=user)
         for token in ApiToken.objects.filter(user=user, revoked_at=None).select_related("user"):
             revoke_api_token(actor=actor, token=token)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 
+from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 _MARK = 16
@@ -15,30 +16,32 @@ def seal(text: str, *, purpose: str) -> str:
     The mark is a keyed hash of the text and also seeds its key stream (a synthetic nonce), so that no two
     texts share a stream.
     """
-    plain = text.encode()
-    mark = _mark(plain, purpose)
-    return base64.urlsafe_b64encode(mark + _crossed(plain, mark, purpose)).decode().rstrip("=")
+    plain, key = text.encode(), settings.SECRET_KEY
+    mark = _mark(plain, purpose, key)
+    return base64.urlsafe_b64encode(mark + _crossed(plain, mark, purpose, key)).decode().rstrip("=")
 
 
 def unseal(token: str, *, purpose: str) -> str:
-    """Return the text of a seal made for `purpose`; ValueError for anything else."""
+    """Return the text of a seal made for `purpose`, under a former key too; ValueError for anything else."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise ValueError("no seal") from error
-    mark, plain = raw[:_MARK], _crossed(raw[_MARK:], raw[:_MARK], purpose)
-    if not constant_time_compare(mark, _mark(plain, purpose)):
-        raise ValueError("not sealed by us")
-    return plain.decode()
+    mark = raw[:_MARK]
+    for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        plain = _crossed(raw[_MARK:], mark, purpose, key)
+        if constant_time_compare(mark, _mark(plain, purpose, key)):
+            return plain.decode()
+    raise ValueError("not sealed by us")
 
 
-def _mark(plain: bytes, purpose: str) -> bytes:
-    return salted_hmac(f"sealing.mark:{purpose}", plain, algorithm="sha256").digest()[:_MARK]
+def _mark(plain: bytes, purpose: str, key: str) -> bytes:
+    return salted_hmac(f"sealing.mark:{purpose}", plain, key, algorithm="sha256").digest()[:_MARK]
 
 
-def _crossed(text: bytes, mark: bytes, purpose: str) -> bytes:
+def _crossed(text: bytes, mark: bytes, purpose: str, key: str) -> bytes:
     stream = b"".join(
-        salted_hmac(f"sealing.stream:{purpose}", mark + number.to_bytes(4), algorithm="sha256").digest()
+        salted_hmac(f"sealing.stream:{purpose}", mark + number.to_bytes(4), key, algorithm="sha256").digest()
         for number in range(len(text) // _BLOCK + 1)
     )
     return bytes(one ^ other for one, other in zip(text, stream, strict=False))
