@@ -59,13 +59,25 @@ def check_limits(limits: Iterable[Limit], request: HttpRequest, *, phone: str = 
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the asker's address behind the trusted proxies; of IPv6 the /64 that one household holds."""
-    address = str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    """Return the asker's address behind the trusted proxies; of IPv6 the /64 that one household holds.
+
+    Never empty: who comes from nowhere shares one count with all who do.
+    """
+    address = str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
+    address = _without_port(address.strip()) or request.META.get("REMOTE_ADDR") or "unknown"
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else str(ip)
+
+
+def _without_port(address: str) -> str:
+    """Some proxies add the port, of which an asker has 65,000."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _key(limit: Limit, value: str) -> str:

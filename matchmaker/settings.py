@@ -221,7 +221,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 # Whether staff need the code of their phone's authenticator beside the password (docs/staff-sign-in.md).
 STAFF_TOTP = env.bool("MATCHMAKER_STAFF_TOTP", default=not EMBEDDED)
 # "console", "memory", or the dotted path of a class with `send(phone, text)` (accounts/sms.py).
