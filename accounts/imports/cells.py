@@ -14,6 +14,7 @@ from accounts.codes import Codes, ReferenceBook
 from accounts.imports.words import CHINESE_DIGITS, DAY_WORDS, FALSE_WORDS, TRUE_WORDS, WHOLE_WEEK, WORK_DAYS
 from accounts.validation.fields import Bad
 from accounts.validation.hours import DAYS
+from matchmaker.core.text import unquote_cell
 
 # Turns (cell, unit of the header, reference data) into a value for the form.
 Reader = Callable[[str, str, ReferenceBook], Any]
@@ -37,11 +38,12 @@ def plain(cell: str) -> str:
     bare formula sign, which no name begins with.
     """
     text = cell.strip()
+    unquoted = unquote_cell(text)
+    if unquoted != text:
+        return unquoted.strip()
     kept = re.fullmatch(r'="([^"]*)"', text)
     if kept:
         return kept[1].strip()
-    if text.startswith("'") and unicodedata.normalize("NFKC", text[1:]).lstrip()[:1] in set("=+-@"):
-        return text[1:].strip()
     return text.lstrip("=@＝＠\t\r\n ")
 
 

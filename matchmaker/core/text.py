@@ -29,13 +29,25 @@ CONTROL_STARTS = ("\t", "\r", "\n")
 
 
 def quote_cell(value: Any) -> Any:
-    """Return `value` with a leading `'` when a spreadsheet would take it for a formula.
+    """Return `value` with a leading `'` when a spreadsheet would take it for a formula."""
+    return f"'{value}" if isinstance(value, str) and is_formula(value) else value
 
-    Full-width signs count too: some programs fold them, so the text is looked at after NFKC.
+
+def unquote_cell(cell: str) -> str:
+    """Return a cell without the `'` that `quote_cell` put before it."""
+    return cell[1:] if cell.startswith("'") and is_formula(cell[1:]) else cell
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet might run a text.
+
+    Full-width signs count too: some programs fold them, so the text is looked at after NFKC. Blanks before
+    the sign, and marks that nobody sees, do not hide it.
     """
-    if not isinstance(value, str):
-        return value
-    bare = unicodedata.normalize("NFKC", value).strip()
-    if value.startswith(CONTROL_STARTS) or bare.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    folded = unicodedata.normalize("NFKC", text)
+    if folded.startswith(CONTROL_STARTS):
+        return True
+    for char in folded:
+        if not (char.isspace() or unicodedata.category(char) in _UNSEEN or char in _BLANK):
+            return char in FORMULA_STARTS
+    return False

@@ -1,14 +1,17 @@
 """The policy in a real browser: it refuses nothing that our pages need, and whatever an intruder brings."""
 
+from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from django.contrib import admin
 
 from accounts.models import User
 from tests.admin.conftest import compiled_words, fit_engine  # noqa: F401 (a fixture)
 from tests.admin.test_pages import furnish
-from tests.browser.test_admin_browser import sign_in, town_staff  # noqa: F401 (a fixture)
+from tests.browser.test_admin_browser import is_no_wider_than, sign_in, town_staff  # noqa: F401 (a fixture)
+from tests.factories import PASSWORD
 
 pytestmark = [
     pytest.mark.browser,
@@ -96,3 +99,50 @@ def test_no_other_site_can_frame_a_page(open_page: Any, live_server: Any) -> Non
     page.set_content(f'<iframe src="{live_server.url}/admin/login/"></iframe>')
     page.wait_for_timeout(500)
     assert not any("username" in frame.content() for frame in page.frames[1:])
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_staff_add_an_authenticator_and_sign_in_by_it(
+    open_page: Any,
+    complaints: list[str],
+    town_staff: User,  # noqa: F811
+    compiled_words: None,  # noqa: F811
+    settings: Any,
+    tmp_path: Path,
+    width: int,
+) -> None:
+    settings.STAFF_TOTP = True
+    page = open_page(width=width, language="en-US")
+    page.goto("/admin/matching/match/")
+    page.fill("input[name=username]", "13800138000")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_selector(".qr-code svg path")
+    page.screenshot(path=tmp_path / f"{width}-add.png", full_page=True)
+    assert is_no_wider_than(page, width)
+    assert page.locator(".qr-code svg").bounding_box()["width"] > 150
+    totp = pyotp.TOTP(page.inner_text(".totp-secret"))
+    page.fill("input[name=code]", totp.now())
+    page.click("input[type=submit]")
+    page.wait_for_selector(".recovery-codes")
+    page.screenshot(path=tmp_path / f"{width}-codes.png", full_page=True)
+    recovery = page.locator(".recovery-codes code").first.inner_text()
+    page.click("text=I have kept them")
+    page.wait_for_selector("#changelist")
+
+    page.click("#logout-form button")
+    page.goto("/admin/")
+    page.fill("input[name=username]", "13800138000")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_selector("input[name=code]")
+    assert page.locator(".qr-code").count() == 0
+    page.fill("input[name=code]", "000000")
+    page.click("input[type=submit]")
+    page.wait_for_selector(".errorlist")
+    page.screenshot(path=tmp_path / f"{width}-wrong.png", full_page=True)
+    assert is_no_wider_than(page, width)
+    page.fill("input[name=code]", recovery)
+    page.click("input[type=submit]")
+    page.wait_for_selector(".board")
+    assert complaints == []
