@@ -42,7 +42,7 @@ class CodeForm(forms.Form):
 
     is_over = False  # whether no more tries are left
     code = forms.CharField(
-        label=gettext_lazy("code"),
+        label=gettext_lazy("one-time code"),
         max_length=40,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
