@@ -95,9 +95,9 @@ def test_they_can_only_be_read(client: Client, path):
     assert client.post(path).status_code == 405
 
 
-@pytest.mark.parametrize(("path", "inline_style"), [("/healthz", False), ("/api/v1/docs/", True)])
-def test_a_page_may_load_our_own_files_alone(client: Client, path, inline_style):
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/docs/"])
+def test_a_page_may_load_our_own_files_alone(client: Client, path):
     policy = client.get(path)["Content-Security-Policy"]
-    assert "script-src 'self';" in policy
+    assert "script-src 'self'" in policy
     assert "default-src 'none'" in policy
-    assert ("'unsafe-inline'" in policy) is inline_style
+    assert "unsafe" not in policy
