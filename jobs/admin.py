@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs import services
-from jobs.models import Job, JobState
+from jobs.models import DeadLetter, Job, JobState
 from matchmaker.core.admin import ReadOnlyAdmin, badge
 from matchmaker.core.errors import DomainError
 
@@ -41,19 +41,18 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ["requested_by"]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        return self.may_change(request)
+        return request.user.has_perm("jobs.change_job")
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet) -> None:
         revived = 0
         for job in queryset:
             try:
-                services.retry(job)
+                services.retry(job, actor=request.user)
             except DomainError as error:
                 self.message_user(request, f"{job}: {error.detail}", level=messages.ERROR)
             else:
                 revived += 1
-                self.log_change(request, job, _("Tried again."))
         if revived:
             self.message_user(request, _("%(count)d jobs are queued again.") % {"count": revived})
 
@@ -77,3 +76,20 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("error"))
     def error_text(self, job: Job) -> str:
         return format_html("<pre>{}</pre>", job.error) if job.error else "–"
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(JobAdmin):
+    """What was given up, with why, and the way back into the queue."""
+
+    list_display = ["kind", "dedupe_key", "why", "attempts", "created_at", "finished_at", "requested_by"]
+    list_filter = ["kind", "queue"]
+    search_fields = ["dedupe_key", "kind", "error"]
+    ordering = ["-finished_at", "-pk"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return request.user.has_perm("jobs.view_job")
+
+    @admin.display(description=gettext_lazy("why"))
+    def why(self, job: Job) -> str:
+        return job.reason or "–"

@@ -66,6 +66,46 @@ class Job(Public, TimeStamped):
             return 1.0
         return min(self.done_units / self.total_units, 1.0) if self.total_units else 0.0
 
+    @property
+    def reason(self) -> str:
+        """The last line of what went wrong, which says it; empty when nothing did."""
+        lines = self.error.strip().splitlines()
+        return lines[-1][:300] if lines else ""
+
+
+class DeadLetters(models.Manager["DeadLetter"]):
+    """The jobs that were given up."""
+
+    def get_queryset(self) -> models.QuerySet["DeadLetter"]:
+        return super().get_queryset().filter(state=JobState.DEAD)
+
+
+class DeadLetter(Job):
+    """The jobs that were given up, as a page of their own; no table, and the permissions of jobs."""
+
+    objects = DeadLetters()  # type: ignore[misc]
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+
+
+class Canary(models.Model):
+    """One row per queue: when the last message that tries the way through it arrived, and at which worker."""
+
+    queue = models.CharField(_("queue"), max_length=16, unique=True)
+    arrived_at = models.DateTimeField(_("arrived at"))
+    worker = models.CharField(_("worker"), max_length=160, blank=True)
+
+    class Meta:
+        verbose_name = _("canary")
+        verbose_name_plural = _("canaries")
+
+    def __str__(self) -> str:
+        return self.queue
+
 
 class IdempotencyKey(TimeStamped):
     """One row per key of a user: the answer that its one request got."""

@@ -1,6 +1,7 @@
 """Writing, claiming and ending jobs: every change is one conditional UPDATE (layer: services)."""
 
 import logging
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,14 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.models import Job, JobState
+from jobs.breaker import Breaker
+from jobs.models import Canary, Job, JobState
 from matchmaker.core import clock
-from matchmaker.core.errors import Conflict
+from matchmaker.core.errors import Conflict, NotAllowed
 
 logger = logging.getLogger(__name__)
 
@@ -98,16 +101,27 @@ def wake(job: Job) -> None:
     transaction.on_commit(send, robust=True)
 
 
+_breaker = Breaker()
+
+
 def publish(job_id: int, queue: str) -> bool:
-    """Send one wake-up message; a broker that is down is logged and left to the sweep."""
+    """Send one wake-up message; a broker that is down is logged and left to the sweep.
+
+    After a try that hung, none is made for a while: a request thread is held up once, not each time.
+    """
     from matchmaker.celery import app  # the wiring imports every room; a top-level import would be a circle
 
+    pause = settings.PUBLISH_PAUSE_SECONDS
+    if not _breaker.may_try(pause=pause):
+        return False
+    started, worked = time.monotonic(), False
     try:
         app.send_task("jobs.tasks.run_job", args=[job_id], queue=queue)
+        worked = True
     except Exception:  # any transport raises its own kind; the row is safe and the sweep sends again
         logger.warning("wake-up for job %s not sent", job_id, exc_info=True)
-        return False
-    return True
+    _breaker.note(worked=worked, took=time.monotonic() - started, pause=pause)
+    return worked
 
 
 def claim(job_id: int) -> Job | None:
@@ -179,12 +193,15 @@ def fail(job: Job, *, error: str) -> None:
         )
 
 
-def retry(job: Job) -> None:
-    """Give a dead job its attempts back and wake a worker.
+def retry(job: Job, *, actor: Any) -> None:
+    """Give a dead job its attempts back, write down who did it, and wake a worker.
 
-    Raises Conflict when it is not dead, or when an equal one is queued already.
+    Raises NotAllowed without the permission to change jobs; Conflict when it is not dead, or when an equal
+    one is queued already.
     """
-    now = timezone.now()
+    if not actor.has_perm("jobs.change_job"):
+        raise NotAllowed()
+    now = clock.now()
     dead = Job.objects.filter(pk=job.pk, state=JobState.DEAD)
     try:
         with transaction.atomic():
@@ -192,6 +209,8 @@ def retry(job: Job) -> None:
                 state=JobState.QUEUED, attempts=0, not_before=now, finished_at=None, updated_at=now
             )
             if revived:
+                row = Job.objects.filter(pk=job.pk)  # not `job`: the log names it as a job on whatever page
+                LogEntry.objects.log_actions(actor.pk, row, CHANGE, _("Tried again."))
                 wake(job)
     except IntegrityError as error:
         raise Conflict(_("An equal job is queued already."), code="already_queued") from error
@@ -225,3 +244,10 @@ def forget_old(*, days: int = 30) -> int:
     """Delete what ended long ago; return how many rows went."""
     before = timezone.now() - timedelta(days=days)
     return Job.objects.filter(state=JobState.DONE, finished_at__lt=before).delete()[0]
+
+
+def note_canary(*, queue: str, worker: str) -> None:
+    """Write down that a message has just come through this queue."""
+    arrived = {"arrived_at": clock.now(), "worker": worker[:160]}
+    if not Canary.objects.filter(queue=queue).update(**arrived):
+        Canary.objects.get_or_create(queue=queue, defaults=arrived)

@@ -49,16 +49,14 @@ class JobRun:
             services.record_progress(job, done=done, total=total)
 
     def _keep_lease(self) -> None:
-        try:
-            while not self._stop.wait(services.lease().total_seconds() / 4):
+        while not self._stop.wait(services.lease().total_seconds() / 4):
+            try:
                 for job in self.jobs:
                     services.renew(job)
-        except (
-            Exception
-        ):  # a thread must not die silently; the lease then lapses and the sweep repeats the job
-            logger.exception("leases of %s not renewed", [job.pk for job in self.jobs])
-        finally:
-            connection.close()
+            except Exception:  # a database that is away for a moment is asked again at the next turn
+                logger.exception("leases of %s not renewed", [job.pk for job in self.jobs])
+                connection.close()
+        connection.close()
 
 
 @shared_task(name="jobs.tasks.run_job")
@@ -91,6 +89,17 @@ def _call(jobs: Sequence[Job], run: JobRun) -> dict[str, Any] | None:
     if is_joint(jobs[0].kind):
         return handler(run, each=[job.args for job in jobs])
     return handler(run, **jobs[0].args)
+
+
+@shared_task(name="jobs.tasks.canary", bind=True)
+def canary(self: Any, queue: str) -> None:
+    """Show that this queue is worked on."""
+    services.note_canary(queue=queue, worker=self.request.hostname or "")
+
+
+@shared_task(name="jobs.tasks.answer")
+def answer() -> None:
+    """Do nothing: that it comes shows a worker, which sent it to itself, that it hears."""
 
 
 @shared_task(name="jobs.tasks.sweep_jobs")

@@ -1,16 +1,34 @@
 """The Celery app and the one timetable."""
 
 import os
+from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
+from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
+
+from matchmaker import watchdog as watchdog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "matchmaker.filebroker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "matchmaker.redisbroker:Transport"
 
-app = Celery("matchmaker")
+
+class Town(Celery):
+    """Celery, in a hurry when it sends: a worker may wait for its broker, a request may not."""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        seconds = settings.PUBLISH_TIMEOUT_SECONDS
+        options.setdefault("connect_timeout", seconds)
+        options.setdefault(
+            "transport_options", {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+        )
+        return super().connection_for_write(url, **options)
+
+
+app = Town("matchmaker")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -18,8 +36,8 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "sweep-jobs": {
         "task": "jobs.tasks.sweep_jobs",
-        "schedule": 5.0,
-        "options": {"expires": 5.0},
+        "schedule": 3.0,
+        "options": {"expires": 3.0},
     },
     "ask-for-due-lists": {
         "task": "matching.tasks.ask_for_due_lists",
@@ -87,3 +105,12 @@ app.conf.beat_schedule = {
         "options": {"expires": 3600.0},
     },
 }
+
+# Through every queue, so that the age of the last one tells whether anybody works on it.
+for _queue in settings.JOBS_QUEUES:
+    app.conf.beat_schedule[f"canary-{_queue}"] = {
+        "task": "jobs.tasks.canary",
+        "schedule": 10.0,
+        "args": [_queue],
+        "options": {"expires": 10.0, "queue": _queue},
+    }

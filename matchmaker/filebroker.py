@@ -18,6 +18,8 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+from matchmaker.messages import DropsBroken
+
 LONGEST_WAIT = 0.3
 
 
@@ -32,7 +34,8 @@ class Channel(filesystem.Channel):
         suffix = f"{queue}.msg"
         for name in sorted(os.listdir(self.data_folder_in)):
             if name.partition(".")[2] == suffix:
-                with suppress(OSError, ValueError):  # another worker was quicker, or it is no message
+                # Another worker was quicker, or it is no message.
+                with suppress(OSError, ValueError, RecursionError):
                     return loads(take(Path(self.data_folder_in) / name))
         raise Empty
 
@@ -57,7 +60,7 @@ class Channel(filesystem.Channel):
             yield
 
 
-class Transport(filesystem.Transport):
+class Transport(DropsBroken, filesystem.Transport):  # type: ignore[misc]
     """Kombu's transport with the channel above."""
 
     Channel = Channel

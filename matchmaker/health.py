@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs.models import Job, JobState
+from jobs.selectors import canary_ages, silent_queues
 from matching.models import InvariantCheck
 
 # Work that nobody has taken for this long means that no worker lives, or none hears.
@@ -37,11 +38,11 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     try:
         if _has_pending_migrations():
             return _not_ready("migrations")
-        oldest = oldest_due_seconds()
+        stalled = oldest_due_seconds() >= STALLED_SECONDS or silent_queues()
     except DatabaseError:
         connections.close_all()
         return _not_ready("database")
-    return JsonResponse({"status": "ok", "workers": "ok" if oldest < STALLED_SECONDS else "stalled"})
+    return JsonResponse({"status": "ok", "workers": "stalled" if stalled else "ok"})
 
 
 def _not_ready(what: str) -> JsonResponse:
@@ -106,6 +107,10 @@ def _lines() -> Iterator[str]:
     yield "# HELP matchmaker_jobs_lapsed Running jobs whose worker no longer renews its lease."
     yield "# TYPE matchmaker_jobs_lapsed gauge"
     yield f"matchmaker_jobs_lapsed {lapsed}"
+    yield "# HELP matchmaker_canary_age_seconds How long ago a message came through the queue to a worker."
+    yield "# TYPE matchmaker_canary_age_seconds gauge"
+    for queue, age in canary_ages().items():
+        yield f'matchmaker_canary_age_seconds{{queue="{queue}"}} {age:.3f}'
     yield from _invariants()
 
 

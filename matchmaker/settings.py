@@ -146,7 +146,11 @@ def _cache() -> dict[str, Any]:
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "matchmaker",
-        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+        "OPTIONS": {
+            "socket_connect_timeout": 0.4,
+            "socket_timeout": 0.4,
+            "serializer": "matchmaker.jsoncache.JSONSerializer",
+        },
     }
 
 
@@ -160,9 +164,12 @@ REMATCH_HELPERS = env.int("MATCHMAKER_REMATCH_HELPERS", default=1 if EMBEDDED el
 # How many parties' lists one piece of a re-match makes: a second of one worker.
 REMATCH_PIECE = env.int("MATCHMAKER_REMATCH_PIECE", default=1000)
 # How long a job may be due before the sweep sends its message again.
-JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=5.0)
+JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=3.0)
 # A worker renews its lease four times in this; a killed one loses its job after it.
-JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=15.0)
+JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=10.0)
+JOBS_QUEUES = ("default", "compute")
+# A free worker that hears nothing for this long, though messages can be sent to it, ends itself; 0: never.
+WATCHDOG_SECONDS = env.float("MATCHMAKER_WATCHDOG_SECONDS", default=20.0)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SERIALIZER = "json"
@@ -174,14 +181,20 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # Created when first used: "default" and "compute". `jobs` names the queue with each message.
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A queue of its own for every worker: what comes through it shows that this very process still hears.
+CELERY_WORKER_DIRECT = True
+CELERY_WORKER_CONSUMER = "matchmaker.consumer:Consumer"
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
-# One try within the socket's time-out: a request thread never waits for a sick broker.
+# One try within the socket's time-out, and none for a while after one that hung: a request thread never
+# waits for a sick broker.
 CELERY_TASK_PUBLISH_RETRY = False
+PUBLISH_TIMEOUT_SECONDS = 0.4
+PUBLISH_PAUSE_SECONDS = 2.0
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 if REDIS_URL:

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 STOP_SECONDS = 7.0
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
+# A worker that a job keeps ending is back within ten seconds, its own start included.
+LONGEST_PAUSE = 5.0
 # A child that lived this long was well: its next restart is quick again.
 WELL_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1

@@ -25,6 +25,7 @@ LAYERS = (
         "moves",
         "packing",
         "registry",
+        "breaker",
         "hours",
         "outcomes",
         "outcome_moves",

@@ -82,8 +82,7 @@ def _parties(model: type[Merchant] | type[Anchor], label: str, view: str) -> Til
 
 def _dead_jobs() -> Tile:
     dead = Job.objects.filter(state=JobState.DEAD).count()
-    url = f"{reverse('admin:jobs_job_changelist')}?state__exact={JobState.DEAD}"
-    return Tile(_("jobs given up"), dead, url, is_urgent=dead > 0)
+    return Tile(_("jobs given up"), dead, reverse("admin:jobs_deadletter_changelist"), is_urgent=dead > 0)
 
 
 def _last_check() -> list[Tile]:
