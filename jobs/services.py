@@ -118,8 +118,8 @@ def publish(job_id: int, queue: str) -> bool:
     try:
         app.send_task("jobs.tasks.run_job", args=[job_id], queue=queue)
         worked = True
-    except Exception:  # any transport raises its own kind; the row is safe and the sweep sends again
-        logger.warning("wake-up for job %s not sent", job_id, exc_info=True)
+    except Exception as error:  # any transport raises its own kind; the row is safe and the sweep sends again
+        logger.warning("wake-up for job %s not sent: %r", job_id, error)
     _breaker.note(worked=worked, took=time.monotonic() - started, pause=pause)
     return worked
 

@@ -21,10 +21,10 @@ class Town(Celery):
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         seconds = settings.PUBLISH_TIMEOUT_SECONDS
+        # Without `max_retries` kombu waits two seconds after a refused connection and tries again.
+        hurry = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "max_retries": 0}
         options.setdefault("connect_timeout", seconds)
-        options.setdefault(
-            "transport_options", {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-        )
+        options.setdefault("transport_options", hurry)
         return super().connection_for_write(url, **options)
 
 

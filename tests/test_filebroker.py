@@ -60,7 +60,14 @@ def test_a_reader_never_sees_a_message_in_the_making(connection, name, monkeypat
 
 
 def test_what_is_no_message_is_dropped(connection, name, tmp_path):
-    for content in ("", "\x00", "{", "b'pickle'"):
+    tagged = '"headers": {}, "properties": {"delivery_tag": "1", '
+    no_json = ("", "\x00", "{", "b'pickle'", "[" * 100_000)
+    no_message = ("[]", "null", "7", "{}", '{"headers": {}, "properties": {"delivery_tag": 1}}')
+    broken = (
+        f'{{{tagged}"body_encoding": "rot13"}}, "body": "x"}}',
+        f'{{{tagged}"body_encoding": "base64"}}, "body": 1}}',
+    )
+    for content in (*no_json, *no_message, *broken):
         (tmp_path / "queue" / f"000_{uuid.uuid4()}.{name}.msg").write_text(content)
     queue = connection.SimpleQueue(name)
     queue.put("good")

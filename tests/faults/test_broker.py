@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,24 @@ pytestmark = [
     pytest.mark.skipif(not SERVICES, reason="files do not break like a server: run with --services"),
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-# What a web process does in a request that changes something, timed from within.
-REQUEST = """
+# What a web process does in requests that change something, timed from within.
+REQUESTS = """
 import time, django
 django.setup()
-from matching.services.recommendations import request_rematch
-started = time.monotonic()
-job = request_rematch()
-print(job.pk, time.monotonic() - started)
+from jobs.services import enqueue
+for number in range(5):
+    started = time.monotonic()
+    job = enqueue(kind="matching.rematch", key=f"rematch {number}", args={}, queue="compute")
+    print(job.pk, time.monotonic() - started)
 """
+# What no worker may end at, as it would lie in a list of Redis.
+RUBBISH = [
+    b"", b"\x00", b"no JSON", b"[" * 100_000, b"\xff\xfe", b"\x80\x04N.", b"[]", b"null", b"7", b"{}",
+    b'{"headers": {}, "properties": {"delivery_tag": "1"}}',
+    b'{"headers": {}, "properties": {"delivery_tag": "2", "body_encoding": "rot13"}, "body": "x"}',
+    b'{"headers": {"task": ["x"]}, "properties": {"delivery_tag": "3", "delivery_info": {}}, "body": ""}',
+    b'{"headers": {"task": "jobs.tasks.run_job"}, "properties": {"delivery_tag": "4"}, "body": ""}',
+]  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -62,14 +72,16 @@ def test_a_request_is_not_held_up_by_a_broken_broker_and_its_work_is_done_later(
     with broken() as port:
         env = os.environ | test_database_environment()
         env |= {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "DJANGO_SETTINGS_MODULE": "matchmaker.settings"}
-        command = [sys.executable, "-c", REQUEST]
+        command = [sys.executable, "-c", REQUESTS]
         told = subprocess.check_output(command, cwd=REPOSITORY, env=env, text=True, timeout=60)
-    number, seconds = told.split()
-    assert float(seconds) < 5
-    job = Job.objects.get(pk=int(number))
-    assert job.state == JobState.QUEUED
+    numbers, seconds = zip(*(line.split() for line in told.splitlines()), strict=True)
+    waited = list(map(float, seconds))
+    assert waited[0] < 2 and sum(waited[1:]) < 1, "one request finds out, the others do not wait"
+    jobs = [Job.objects.get(pk=int(number)) for number in numbers]
+    assert {job.state for job in jobs} == {JobState.QUEUED} and len(set(numbers)) == 5
     with worker_processes(env={"MATCHMAKER_SWEEP_AFTER_SECONDS": "0.5"}):
-        wait_until(lambda: is_done(job), 30)
+        for job in jobs:
+            wait_until(partial(is_done, job), 30)
 
 
 def test_what_a_flushed_broker_forgot_is_sent_again():
@@ -77,8 +89,8 @@ def test_what_a_flushed_broker_forgot_is_sent_again():
     job = request_rematch()
     assert client.llen("compute") >= 1
     client.flushdb()
-    with worker_processes(env={"MATCHMAKER_SWEEP_AFTER_SECONDS": "0.5"}):
-        wait_until(lambda: is_done(job), 30)
+    with worker_processes():
+        wait_until(lambda: is_done(job), 10)
 
 
 def test_a_broker_that_comes_back_is_used_again():
@@ -99,12 +111,13 @@ def test_a_broker_that_comes_back_is_used_again():
 def test_rubbish_in_the_queue_stops_nobody():
     with worker_processes() as worker:
         app = Celery(broker=os.environ["REDIS_URL"])
+        redis.Redis.from_url(os.environ["REDIS_URL"]).lpush("compute", *RUBBISH)
         app.send_task("no.such.task", queue="compute")
         app.send_task("jobs.tasks.run_job", args=["not a number"], queue="compute")
         app.send_task("jobs.tasks.run_job", args=[10**9], queue="compute")
         app.send_task("jobs.tasks.run_job", args=[1], queue="compute", serializer="pickle")
         job = request_rematch()
-        wait_until(lambda: is_done(job), 30)
+        wait_until(lambda: is_done(job), 10)
         assert worker.poll() is None
 
 
