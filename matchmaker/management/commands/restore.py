@@ -1,0 +1,67 @@
+"""`manage.py restore FILE`: a backup in the place of the town; then everything is checked, and told."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from tqdm import tqdm
+
+from matchmaker.backups.errors import BackupError
+from matchmaker.backups.manifest import Manifest, key_mark
+from matchmaker.backups.restoring import restore_backup
+from matchmaker.management.commands.backup import BAR, shown_on
+
+CHECKS = ("check_invariants", "verify_events")
+
+
+class Command(BaseCommand):
+    """Restore a backup."""
+
+    help = "Put a backup in the place of database and uploads. Stop web, workers and beat first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--replace",
+            "--yes",
+            action="store_true",
+            help="also over a database that is not empty",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with tqdm(desc=_("Restore"), bar_format=BAR, total=1, leave=False, disable=None) as bar:
+            try:
+                manifest = restore_backup(options["file"], replace=options["replace"], progress=shown_on(bar))
+            except BackupError as error:
+                raise CommandError(str(error)) from error
+        self._tell(manifest)
+        broken = [name for name in CHECKS if not self._passes(name)]
+        if broken:
+            self.stderr.write(_("Restored, but not well: %(checks)s") % {"checks": ", ".join(broken)})
+            sys.exit(1)
+        self.stdout.write(_("All checks passed. Start web, workers and beat again, every one of them."))
+
+    def _tell(self, manifest: Manifest) -> None:
+        state = manifest.database
+        self.stdout.write(
+            _("Restored what was there at %(at)s: %(rows)s rows in %(tables)s tables.")
+            % {"at": manifest.made_at, "rows": sum(state.rows.values()), "tables": len(state.rows)}
+        )
+        if manifest.key != key_mark():
+            self.stderr.write(
+                _(
+                    "SECRET_KEY is another one than the backup's: everybody signs in again, and hashes of "
+                    "identity numbers made before match no more. Put the former key back if you have it."
+                )
+            )
+
+    def _passes(self, name: str) -> bool:
+        try:
+            call_command(name, stdout=self.stdout, stderr=self.stderr)
+        except SystemExit as ended:
+            return not ended.code
+        return True
