@@ -1,11 +1,15 @@
 """The only mount list."""
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from matchmaker import health
+
+# Nobody has one here, and the package's page lets whoever may look at an address also confirm it.
+admin.site.unregister(EmailAddress)
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
