@@ -7,6 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.models import ApiToken
+from accounts.services.imports import CHANGE_ANCHOR
 
 if TYPE_CHECKING:  # the views module loads the default permissions, which are in here
     from rest_framework.views import APIView
@@ -28,10 +29,11 @@ class HasScope(BasePermission):
         return needed is not None and str(needed) in request.auth.scopes
 
 
-class IsTownStaff(BasePermission):
-    """Staff of the town."""
+class MayImportAnchors(BasePermission):
+    """Staff of the town to whom anchors were entrusted: being staff alone opens nothing."""
 
     message = _("This is for staff of the town.")
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        return bool(request.user and request.user.is_authenticated and request.user.is_staff)
+        user = request.user
+        return bool(user and user.is_authenticated and user.is_staff and user.has_perm(CHANGE_ANCHOR))

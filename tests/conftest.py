@@ -153,6 +153,8 @@ def other_anchor(other_anchor_user: User) -> Anchor:
 def staff_user(db: None) -> User:
     user: User = UserFactory.create(is_staff=True)
     user.user_permissions.set(
-        Permission.objects.filter(codename__in=["decide_match", "propose_match", "view_match"])
+        Permission.objects.filter(
+            codename__in=["decide_match", "propose_match", "view_match", "change_anchor"]
+        )
     )
     return user

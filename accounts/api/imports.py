@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.acting import acting_merchant, asker
 from accounts.api.base import PartyView
 from accounts.api.serializers import ImportSerializer
-from accounts.permissions import HasScope, IsTownStaff
+from accounts.permissions import HasScope, MayImportAnchors
 from accounts.services.imports import import_anchors, import_stalls
 from jobs.idempotency import Idempotent
 from matchmaker.core.errors import InvalidInput
@@ -105,7 +105,7 @@ class StallImport(ImportView):
 class AnchorImport(ImportView):
     """Importing anchors that have no account yet."""
 
-    permission_classes = [IsAuthenticated, HasScope, IsTownStaff]
+    permission_classes = [IsAuthenticated, HasScope, MayImportAnchors]
 
     def post(self, request: Request) -> Response:
         """Add and change unclaimed anchors by a CSV file; for staff."""

@@ -27,6 +27,7 @@ CHUNK = 1000
 # So many bad rows are named in a problem's `fields`; all of them are in its `rows`.
 NAMED_ROWS = 50
 TOWN = "town"
+CHANGE_ANCHOR = "accounts.change_anchor"
 
 
 def import_stalls(*, actor: User, merchant: Merchant, content: bytes, is_dry_run: bool = False) -> Report:
@@ -59,7 +60,7 @@ def import_anchors(*, actor: User, content: bytes, legal_basis: str = "", is_dry
 
     Those without a `legal_basis`, of their row or of the file, are stored and shown to nobody.
     """
-    if not (actor.is_staff and actor.is_active):
+    if not (actor.is_staff and actor.has_perm(CHANGE_ANCHOR)):
         raise NotAllowed(_("Only town staff import anchors."), code="staff_only")
     basis = _checked_basis(legal_basis)
     book = reference()

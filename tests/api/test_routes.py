@@ -6,9 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from accounts.choices import TOWN_STAFF
 from accounts.digests import digest_of
 from accounts.models import ApiToken
 from jobs.models import Throttle
@@ -19,8 +21,9 @@ from tests.factories import UserFactory
 from tests.matching.held import told
 from tests.matching.market import proposed
 
-ROLES = ("nobody", "owner", "other merchant", "anchor", "other anchor", "staff", "superuser", "bare machine")
-PEOPLE = ROLES[1:7]
+ROLES = ("nobody", "owner", "other merchant", "anchor", "other anchor", "staff", "bare staff", "town staff",
+         "superuser", "bare machine")  # fmt: skip
+PEOPLE = ROLES[1:9]
 IN = "in"  # past every door: not 401, 403 or 404
 
 
@@ -40,11 +43,11 @@ MERCHANTS = access("owner", "other merchant", others=404)
 ANCHORS = access("anchor", "other anchor", others=404)
 STALL_OWNER = access("owner", others=404)
 OWNER_AND_ANCHOR = access("owner", "anchor", others=404)
-READ_MATCH = access("owner", "anchor", "staff", "superuser", others=404)
+READ_MATCH = access("owner", "anchor", "staff", "town staff", "superuser", others=404)
 # Staff see the match and answer for nobody.
-ANSWER = READ_MATCH | {"staff": 403, "superuser": 403}
+ANSWER = READ_MATCH | {"staff": 403, "town staff": 403, "superuser": 403}
 DECIDE = READ_MATCH | {"owner": 403, "anchor": 403}
-STAFF = access("staff", "superuser", others=403)
+STAFF = access("staff", "town staff", "superuser", others=403)
 
 TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "merchants/": {"POST": SIGNED_IN},
@@ -94,7 +97,7 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "outcomes/due/": {"GET": SIGNED_IN},
     "outcomes/template/": {"GET": SIGNED_IN},
     "outcomes/import/": {"POST": SIGNED_IN},
-    "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"superuser": IN}},
+    "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"town staff": IN, "superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "devices/": {"GET": SIGNED_IN},
     "devices/<uuid:public_id>/": {"DELETE": STALL_OWNER},
@@ -159,7 +162,10 @@ def clients(
         scopes=[],
         expires_at=timezone.now() + timedelta(days=1),
     )
-    users = (merchant_user, other_merchant_user, anchor_user, other_anchor_user, staff_user)
+    bare_staff, town_staff = UserFactory.create_batch(2, is_staff=True)
+    town_staff.groups.add(Group.objects.get(name=TOWN_STAFF))
+    users = (merchant_user, other_merchant_user, anchor_user, other_anchor_user, staff_user, bare_staff,
+             town_staff)  # fmt: skip
     root = UserFactory.create(is_staff=True, is_superuser=True)
     made = {role: api(user) for role, user in zip(PEOPLE, (*users, root), strict=True)}
     return made | {"nobody": api(None), "bare machine": api(None, HTTP_AUTHORIZATION=f"Bearer {bare}")}
