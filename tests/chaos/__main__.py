@@ -1,0 +1,28 @@
+"""Hurt a town for some minutes and print one JSON report; exit status 1 when anything was lost."""
+
+import argparse
+import json
+import sys
+
+from tests.chaos.run import Plan, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=3.0, help="how long faults are injected")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed plans the same faults")
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--pause", type=float, default=0.1, help="mean seconds between a client's requests")
+    parser.add_argument("--only", nargs="*", default=[], help="these faults alone")
+    parser.add_argument("--no-faults", action="store_true", help="only use the town: a soak")
+    parser.add_argument("--stalls", type=int, default=20)
+    parser.add_argument("--anchors", type=int, default=60)
+    parser.add_argument("--lossy", default="", help="a build that is wrong on purpose (tests/chaos/lossy.py)")
+    options = vars(parser.parse_args())
+    report = run(Plan(**options))
+    print(json.dumps(report, ensure_ascii=False, indent=1))
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

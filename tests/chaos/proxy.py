@@ -1,0 +1,82 @@
+"""A small TCP proxy between the town and its Redis: it can reset every connection, no root needed."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends RST instead of FIN
+
+
+class Proxy(threading.Thread):
+    """Forwards connections to a port; `reset` breaks them all and refuses others for a while."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(daemon=True, name="proxy")
+        self._target = target
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._broken_until = 0.0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _address = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def reset(self, seconds: float) -> int:
+        """Reset every connection, and each new one for so long; return how many were open."""
+        self._broken_until = time.monotonic() + seconds
+        with self._lock:
+            broken = list(self._open)
+        for connection in broken:
+            _reset(connection)
+        return len(broken) // 2
+
+    def end(self) -> None:
+        """Stop listening and drop all connections."""
+        self._listener.close()
+        self.reset(0.0)
+
+    def _serve(self, client: socket.socket) -> None:
+        if time.monotonic() < self._broken_until:
+            _reset(client)
+            return
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+        except OSError:
+            _reset(client)
+            return
+        server.settimeout(None)
+        with self._lock:
+            self._open |= {client, server}
+        there = threading.Thread(target=_pump, args=(client, server), daemon=True)
+        there.start()
+        _pump(server, client)
+        there.join()
+        with self._lock:
+            self._open -= {client, server}
+        for connection in (client, server):
+            connection.close()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for connection in (source, sink):
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _reset(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        connection.close()

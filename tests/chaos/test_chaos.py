@@ -1,0 +1,42 @@
+"""A bounded run of every fault loses nothing; builds that are wrong on purpose are found out."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.chaos.cluster import BASE_DIR
+from tests.chaos.faults import FAULTS
+
+pytestmark = [pytest.mark.faults, pytest.mark.services_only]
+
+
+def report(*options: str) -> dict[str, Any]:
+    """What one run says; the harness starts servers of its own."""
+    command = [sys.executable, "-m", "tests.chaos", *options]
+    env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=400)
+    assert done.stdout, done.stderr[-8000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if found["ok"] else 1)
+    return found
+
+
+def test_nothing_is_lost_whatever_is_killed() -> None:
+    found = report("--minutes", "1")
+    assert found["ok"], json.dumps(found, indent=1, ensure_ascii=False)
+    assert set(found["faults"]) == set(FAULTS)
+    assert found["journal"]["acknowledged"] > 50
+    assert found["requests"]["503_without_retry_after"] == 0
+
+
+@pytest.mark.parametrize(
+    ("lossy", "kind"), [("forgets", "lost"), ("repeats", "double"), ("drops_work", "invariants_violated")]
+)
+def test_a_build_that_loses_on_purpose_is_found_out(lossy: str, kind: str) -> None:
+    found = report("--minutes", "0.2", "--no-faults", "--clients", "4", "--pause", "0.05", "--lossy", lossy)
+    assert not found["ok"]
+    assert found[kind] if kind in found else found["journal"][kind]["count"], json.dumps(found, indent=1)
