@@ -18,8 +18,9 @@ from celery.utils.nodenames import worker_direct
 
 logger = logging.getLogger(__name__)
 
-# So many looks in the time that a worker may be without a message.
+# So many looks in the time that a worker may be without a message, and never fewer than one in so long.
 LOOKS = 3
+LONGEST_SLEEP = 30.0
 DEAF, HANGS = "hears nothing any more", "has a task that does not end"
 EXIT_CODE = 70
 
@@ -72,9 +73,9 @@ class _Keeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(self.watch.patience / LOOKS)
+            time.sleep(min(self.watch.patience / LOOKS or LONGEST_SLEEP, LONGEST_SLEEP))
             tell_systemd("WATCHDOG=1")
-            if self.is_ready.is_set():
+            if self.is_ready.is_set() and self.watch.patience:
                 reason = self.watch.look(places=self.worker.pool.limit, is_sent=self._send())
                 if reason:
                     _end(reason)
@@ -113,8 +114,6 @@ def begin(instance: Any = None, **_kwargs: Any) -> None:
     """Watch the worker that is being set up in this process."""
     from django.conf import settings  # the settings name the Celery app, which imports this module
 
-    if not settings.WATCHDOG_SECONDS:
-        return
     watch = Watch(patience=settings.WATCHDOG_SECONDS, longest_task=settings.CELERY_TASK_TIME_LIMIT)
     keeper = _Keeper(instance, watch)
     signals.task_received.connect(watch.note_message, weak=False)
