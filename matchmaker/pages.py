@@ -28,16 +28,19 @@ class WholeBody:
     """Reads what a view left of a body, so that its sender gets to the answer.
 
     A server that closes the connection over unread bytes resets it: the 401 or 413 would be lost. What comes
-    without a length would be taken for an empty body, so it is refused.
+    without a length would be taken for an empty body, so it is refused; so is a length that is no number,
+    over which some views would stumble.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "Transfer-Encoding" in request.headers and not request.META.get("CONTENT_LENGTH"):
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if ("Transfer-Encoding" in request.headers and not length) or not _is_length(length):
             message = _("Send the body in one piece, with Content-Length.")
-            response = _plain(411, "length_required", message, {"Content-Length": [message]})
+            status, code = (400, "bad_length") if length else (411, "length_required")
+            response = _plain(status, code, message, {"Content-Length": [message]})
             if request.META.get("wsgi.input_terminated"):
                 _discard(request.META["wsgi.input"].read)
             return response
@@ -60,6 +63,10 @@ class KeptFromCaches:
         if _is_of_api(request):
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+def _is_length(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit())
 
 
 def _discard(read: Callable[[int], bytes]) -> None:

@@ -21,7 +21,7 @@ from accounts.permissions import HasScope, MayImportAnchors
 from accounts.services.imports import import_anchors, import_stalls
 from jobs.idempotency import Idempotent
 from matchmaker.core.errors import InvalidInput
-from matchmaker.core.parsers import BodyTooLarge, read_limited
+from matchmaker.core.parsers import BodyTooLarge, Counted, announced, read_limited, read_whole, refuse_cut_off
 
 # What a multipart body holds besides its file.
 FRAMING_BYTES = 64 * 1024
@@ -39,7 +39,7 @@ class CSVParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return read_limited(stream, settings.IMPORT_MAX_BYTES)
+        return read_whole(stream, settings.IMPORT_MAX_BYTES, parser_context)
 
 
 class UploadParser(MultiPartParser):
@@ -51,14 +51,16 @@ class UploadParser(MultiPartParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        request = (parser_context or {})["request"]
-        limit = settings.IMPORT_MAX_BYTES
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit + FRAMING_BYTES:
+        limit, expected = settings.IMPORT_MAX_BYTES, announced(parser_context)
+        if expected > limit + FRAMING_BYTES:
             raise BodyTooLarge(limit)
+        counted = Counted(stream)
         try:
-            return super().parse(stream, media_type, parser_context)
+            form = super().parse(counted, media_type, parser_context)
         except (ParseError, SuspiciousOperation) as error:
             raise _one_file(["file"]) from error
+        refuse_cut_off(counted.count, expected)
+        return form
 
 
 DRY_RUN = OpenApiParameter(

@@ -31,6 +31,41 @@ def read_limited(stream: IO[bytes], limit: int) -> bytes:
     return body
 
 
+def announced(parser_context: Mapping[str, Any] | None) -> int:
+    """Return how many bytes the sender said that there are."""
+    return int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
+
+
+def refuse_cut_off(arrived: int, expected: int) -> None:
+    """Raise InvalidInput when a body broke off: half of a file would be taken for all of it."""
+    if arrived < expected:
+        message = _("The body broke off on its way; send it again.")
+        raise InvalidInput(code="body_cut_off", fields={"body": [message]})
+
+
+def read_whole(stream: IO[bytes], limit: int, parser_context: Mapping[str, Any] | None) -> bytes:
+    """Return the body if all of it came; raise BodyTooLarge or InvalidInput (body_cut_off)."""
+    expected = announced(parser_context)
+    if expected > limit:
+        raise BodyTooLarge(limit)
+    body = read_limited(stream, limit)
+    refuse_cut_off(len(body), expected)
+    return body
+
+
+class Counted:
+    """A stream that tells how much was read from it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(size)
+        self.count += len(part)
+        return part
+
+
 # More than any body of the API has; what is unknown is compared with what is known, key by key.
 MOST_KEYS = 200
 MOST_LEVELS = 20
@@ -84,7 +119,7 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        body = read_limited(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = read_whole(stream, settings.DATA_UPLOAD_MAX_MEMORY_SIZE, parser_context)
         try:
             value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_unique_pairs)
         except (ValueError, RecursionError) as error:
