@@ -56,7 +56,7 @@ class UploadParser(MultiPartParser):
             raise BodyTooLarge(limit)
         counted = Counted(stream)
         try:
-            form = super().parse(counted, media_type, parser_context)
+            form = super().parse(counted, media_type, parser_context)  # type: ignore[arg-type]  # it is only read
         except (ParseError, SuspiciousOperation) as error:
             raise _one_file(["file"]) from error
         refuse_cut_off(counted.count, expected)

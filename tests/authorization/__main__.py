@@ -1,9 +1,12 @@
 """`python -m tests.authorization`: how many cells (route × method × role) are declared and run."""
 
+import os
+
 import django
 
 import tests.isolation  # noqa: F401 (a database of its own, though nothing is asked of it)
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 django.setup()
 
 
