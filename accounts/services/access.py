@@ -114,7 +114,7 @@ def open_device(
 
 def _keep_newest(user: User) -> None:
     # The write makes a sign-in on another device wait, so that two at once cannot both find room.
-    User.objects.filter(pk=user.pk).update(phone=F("phone"))
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch"))
     newest = live_devices(user).order_by("-last_used_at", "-pk").values_list("pk", flat=True)
     _revoke(live_devices(user).exclude(pk__in=list(newest[: settings.DEVICES_MAX])))
 
