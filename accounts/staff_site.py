@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
 
 from accounts import one_time
 from accounts.adapter import town_name
@@ -35,6 +36,7 @@ from matchmaker.core.errors import DomainError
 
 # What a session holds: the authenticator that it passed, and the secret of one that is being added.
 PASSED, ADDING = "second_factor", "second_factor_secret"
+_READ_AND_POST = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class CodeForm(forms.Form):
@@ -81,7 +83,7 @@ class StaffSite(AdminSite):
             return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{query}")
         return super().login(request, extra_context)
 
-    @method_decorator([sensitive_post_parameters(), never_cache, csrf_protect])
+    @method_decorator([_READ_AND_POST, sensitive_post_parameters(), never_cache, csrf_protect])
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Ask for a code, or let the authenticator be added; afterwards the session opens the admin."""
         if not self.has_password(request):
@@ -123,7 +125,7 @@ class StaffSite(AdminSite):
             return form, self._show_codes(request, codes)
         return form, HttpResponseRedirect(_next(request))
 
-    @method_decorator(sensitive_post_parameters())
+    @method_decorator([_READ_AND_POST, sensitive_post_parameters()])
     def recovery_codes(self, request: HttpRequest) -> HttpResponse:
         """Replace the recovery codes, by a fresh code of the authenticator."""
         if second_factor.authenticator_of(_user(request)) is None:

@@ -115,7 +115,8 @@ ACTIONS: dict[str, dict[str, frozenset[str]]] = {
     **{f"accounts/{n}": dict.fromkeys(("verify", "refuse"), codes(f"accounts/{n}", "change"))
        for n in ("merchant", "anchor")},
     **{name: {"revoke": codes(name, "change")} for name in ("accounts/apitoken", "accounts/devicetoken")},
-    "accounts/user": dict.fromkeys(("block", "unblock"), codes("accounts/user", "change")),
+    "accounts/user": dict.fromkeys(("block", "unblock"), codes("accounts/user", "change"))
+    | {"reset_second_factor": SUPERUSER},
     "jobs/job": {"try_again": codes("jobs/job", "change")},
     "matching/match": dict.fromkeys(("approve", "reject", "cancel", "complete", "fail"), frozenset({DECIDE})),
     "matching/outcome": {"settle": frozenset({SETTLE})},

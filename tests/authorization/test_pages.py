@@ -12,6 +12,7 @@ from tests.authorization.town import People
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "head", "post", "put", "patch", "delete")
+READ_AND_POST = METHODS[:3]
 ROLES = ("nobody", "merchant", "anchor", "staff with nothing", "superuser")
 OUTSIDERS = ROLES[:3]
 
@@ -49,6 +50,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "admin/logout/": {"get": staff(405), "head": staff(405)},
     "admin/password_change/": only(200, "get", "head", "post", "put"),
     "admin/password_change/done/": only(200, "get", "head"),
+    # Where no code is asked for; with one, tests/doors.
+    "admin/second-factor/": {
+        method: all_alike(302 if method in READ_AND_POST else 405) for method in METHODS
+    },
+    "admin/second-factor/codes/": only(302, *READ_AND_POST),
     "admin/autocomplete/": only(403, "get", "head"),
     "admin/jsi18n/": only(200, "get", "head"),
     "admin/matching/": dict.fromkeys(METHODS, staff(404) | {"superuser": 200}),
