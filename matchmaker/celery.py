@@ -8,6 +8,7 @@ from celery.schedules import crontab
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from matchmaker import correlation as correlation
 from matchmaker import watchdog as watchdog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")

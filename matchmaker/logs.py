@@ -4,6 +4,9 @@ import json
 import logging
 import re
 from datetime import UTC, datetime
+from typing import Any
+
+from matchmaker import correlation
 
 # A mainland number with or without its country code, an E.164 number, an 18-digit identity or credit code.
 _PERSONAL = re.compile(r"\+\d{4,11}(\d{4})\b|\b(?:86)?1[3-9]\d{5}(\d{4})\b|\b\d{13}[0-9A-Z](\d{3}[0-9X])\b")
@@ -14,6 +17,15 @@ def mask(text: str) -> str:
     return _PERSONAL.sub(lambda found: "****" + next(part for part in found.groups() if part), text)
 
 
+def context_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What belongs to the line beside its text: the request, the job, and figures that were given with it."""
+    request, job = correlation.request_id.get(), correlation.job_id.get()
+    context: dict[str, Any] = {"request_id": request} if request else {}
+    if job is not None:
+        context["job"] = job
+    return context | getattr(record, "fields", {})
+
+
 class TextFormatter(logging.Formatter):
     """One line: time, level, logger, message."""
 
@@ -21,7 +33,8 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        named = [f"{name}={value}" for name, value in context_of(record).items()]
+        return mask(" ".join([super().format(record), *named]))
 
 
 class JSONFormatter(logging.Formatter):
@@ -33,7 +46,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-        }
+        } | context_of(record)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return mask(json.dumps(line, ensure_ascii=False))

@@ -5,6 +5,7 @@ machine. `DATABASE_URL` and `REDIS_URL` make the same code a production deployme
 docs/configuration.md lists the variables.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -71,6 +72,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "matchmaker.watching.Watch",
     "django.middleware.security.SecurityMiddleware",
     "matchmaker.middleware.ClosedDoors",
     "csp.middleware.CSPMiddleware",
@@ -390,6 +392,10 @@ if env.bool("MATCHMAKER_BEHIND_TLS_PROXY", default=False):
 # --- Watching -----------------------------------------------------------------------------------
 # Empty: /metrics answers on the loopback address only.
 METRICS_TOKEN = env.str("MATCHMAKER_METRICS_TOKEN", default="")
+# prometheus_client reads it from the environment when it is imported: processes count into files there.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(embedded.make_folder(VAR_DIR / "metrics"))
+# One line for each request, without address or person. On a laptop's terminal it would be noise.
+ACCESS_LOG = env.bool("MATCHMAKER_ACCESS_LOG", default=not EMBEDDED)
 LOG_LEVEL = env.str("MATCHMAKER_LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT = env.str("MATCHMAKER_LOG_FORMAT", default="text" if EMBEDDED else "json")
 if LOG_FORMAT not in {"text", "json"}:

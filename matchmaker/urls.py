@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from matchmaker import health
+from matchmaker.metrics.page import metrics
 
 # Nobody has one here, and the package's page lets whoever may look at an address also confirm it.
 admin.site.unregister(EmailAddress)
@@ -25,7 +26,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs"), name="home"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("metrics", health.metrics),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api_v1)),
 ]

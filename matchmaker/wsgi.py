@@ -11,6 +11,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 application = get_wsgi_application()
 
 
+def begin_to_count() -> None:
+    """Loaded once, by the parent of all web processes (--preload), before the first of them counts."""
+    from matchmaker.metrics.requests import forget_former_processes  # needs the settings read
+
+    forget_former_processes()
+
+
+begin_to_count()
+
+
 def read_market_ahead(**_: Any) -> None:
     """After the first request of a process (a fork keeps no threads): filters then find the market read."""
     from matching.snapshot.market import warm_market  # a first answer should not wait for numpy
