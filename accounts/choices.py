@@ -12,6 +12,14 @@ class PartyKind(models.TextChoices):
     ANCHOR = "anchor", _("anchor")
 
 
+class Purpose(models.TextChoices):
+    """What somebody may agree to, each by itself."""
+
+    SERVICE = "service", _("running the service")
+    PERSONALISATION = "personalisation", _("ranking by own history")
+    ANALYTICS = "analytics", _("measuring what was shown")
+
+
 class MemberRole(models.TextChoices):
     OWNER = "owner", _("owner")
     OPERATOR = "operator", _("operator")

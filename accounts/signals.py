@@ -33,3 +33,6 @@ def hushed() -> Iterator[None]:
 # Sent inside the transaction with `side` ("stall" or "anchor"), `ids` (list of int) and `actor` (User or
 # None) by every service that changes what matching sees of a party.
 profile_changed = Fact()
+
+# Sent inside the transaction in which a person was erased, with `erasure` (its row).
+person_erased = Signal()

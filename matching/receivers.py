@@ -5,8 +5,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from accounts.signals import profile_changed
+from accounts.models import Erasure
+from accounts.signals import person_erased, profile_changed
 from matching.models import EngineModel, Match, MatchEvent, OutcomeEvent
+from matching.services.erasure import request_forgetting
 from matching.services.news import (
     request_news_of_escalation,
     request_news_of_move,
@@ -27,6 +29,12 @@ from matching.signals import (
 def on_profile_changed(*, side: str, ids: Sequence[int], actor: Any = None, **_: Any) -> None:
     """A changed party gets a new list, and so do the partners it touches."""
     request_refresh(side=side, ids=ids, actor=actor)
+
+
+@receiver(person_erased, dispatch_uid="matching.person_erased")
+def on_person_erased(*, erasure: Erasure, **_: Any) -> None:
+    """Open matches of whoever is erased end, and their lists go."""
+    request_forgetting(erasure=erasure)
 
 
 @receiver(pair_changed, dispatch_uid="matching.pair_changed")

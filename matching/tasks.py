@@ -9,6 +9,7 @@ from celery.signals import worker_ready
 from jobs.registry import Run, handles
 from matching.services import (
     decisions,
+    erasure,
     fairness,
     invariants,
     matchdays,
@@ -112,6 +113,12 @@ def tell_of_escalation(run: Run, *, match_id: int) -> dict[str, Any]:
 def tell_of_outcome(run: Run, *, event_id: int) -> dict[str, Any]:
     """Tell of what a session brought."""
     return news.tell_of_outcome(event_id=event_id)
+
+
+@handles(erasure.FORGET_KIND)
+def forget_person(run: Run, *, erasure_id: int) -> dict[str, Any]:
+    """End what an erased person had open."""
+    return erasure.forget_person(erasure_id=erasure_id)
 
 
 @handles(fairness.FAIRNESS_KIND)

@@ -100,6 +100,12 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    # 04:10 in the town (20:10 UTC): what was kept apart for three years goes.
+    "forget-legal-records": {
+        "task": "accounts.tasks.forget_legal_records",
+        "schedule": crontab(hour=20, minute=10),
+        "options": {"expires": 3600.0},
+    },
     "forget-expired-access": {
         "task": "accounts.tasks.forget_expired_access",
         "schedule": 3600.0,

@@ -36,6 +36,7 @@ LAYERS = (
     {"snapshot"},
     {
         "validation",
+        "privacy",
         "selectors",
         "cards",
         "filters",

@@ -21,6 +21,7 @@ from accounts.admin.decisions import Decision, ask_and_decide
 from accounts.models import ApiToken, DeviceToken, Membership, User
 from accounts.phones import normalize_phone
 from accounts.services.access import change_password, revoke_api_token, revoke_device
+from accounts.services.erasure import request_erasure
 from accounts.services.people import block_user, unblock_user
 from accounts.services.second_factor import authenticator_of, reset_second_factor
 from matchmaker.core.admin import ReadOnlyAdmin, ReadOnlyInline, badge
@@ -81,7 +82,7 @@ class UserAdmin(admin.ModelAdmin):
     ordering = ["pk"]
     list_per_page = 50
     filter_horizontal = ["groups"]
-    actions = ["block", "unblock", "reset_second_factor"]
+    actions = ["block", "unblock", "erase", "reset_second_factor"]
     change_form_template = "admin/accounts/user_change_form.html"
     fieldsets = [
         (None, {"fields": ["phone", "phone_verified_at", "name", "language"]}),
@@ -192,6 +193,23 @@ class UserAdmin(admin.ModelAdmin):
     def _reset(self, request: HttpRequest, user: User, _reason_code: str, note: str) -> None:
         reset_second_factor(actor=request.user, user=user)  # type: ignore[arg-type]
         self.log_change(request, user, " ".join(filter(None, [_("Reset the second factor."), note])))
+
+    @admin.action(description=gettext_lazy("Erase …"), permissions=["block"])
+    def erase(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        decision = Decision(
+            action="erase",
+            title=_("Erase these people"),
+            button=_("Erase for good"),
+            decide=partial(self._erase, request),
+            tone="bad",
+            hint=_("At their own request only. All that is theirs goes within a minute, for good."),
+        )
+        return ask_and_decide(self, request, queryset, decision)
+
+    def _erase(self, request: HttpRequest, user: User, _reason_code: str, _note: str) -> None:
+        row = request_erasure(actor=request.user, user=user)  # type: ignore[arg-type]
+        user.refresh_from_db()
+        self.log_change(request, user, _("Erased as %(name)s.") % {"name": row.pseudonym})
 
     def _block(self, request: HttpRequest, user: User, _reason_code: str, note: str) -> None:
         block_user(actor=request.user, user=user)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.api import (
     auth,
     openapi,  # noqa: F401 (drf-spectacular finds its extensions by import)
+    privacy,
     tokens,
 )
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("auth/reauthenticate/", auth.ReauthenticateView.as_view()),
     path("auth/password/change/", auth.ChangePasswordView.as_view()),
     path("accounts/me/", tokens.MeView.as_view()),
+    path("accounts/me/erase/", privacy.EraseView.as_view()),
     path("devices/", tokens.DevicesView.as_view()),
     path("devices/<uuid:public_id>/", tokens.DeviceView.as_view()),
     path("tokens/", tokens.ApiTokensView.as_view()),

@@ -10,6 +10,7 @@ from accounts.models.parties import (
     Stall,
     Verification,
 )
+from accounts.models.privacy import Consent, Erasure, LegalRecord, OpenedProfile
 from accounts.models.reference import (
     Category,
     Holiday,
@@ -30,13 +31,17 @@ __all__ = [
     "Authenticator",
     "CalendarException",
     "Category",
+    "Consent",
     "DeviceToken",
+    "Erasure",
     "ForgottenTag",
     "Holiday",
     "ImportedFile",
     "Language",
+    "LegalRecord",
     "Membership",
     "Merchant",
+    "OpenedProfile",
     "Party",
     "ReasonCode",
     "RecoveryCode",

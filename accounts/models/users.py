@@ -83,7 +83,9 @@ class User(AbstractBaseUser, PermissionsMixin, Public, TimeStamped):
 
     @property
     def masked_phone(self) -> str:
-        """The phone with its middle hidden: `+86138****8000`."""
+        """The phone with its middle hidden: `+86138****8000`; of who was erased, the pseudonym."""
+        if not self.phone.startswith("+"):
+            return self.phone
         return f"{self.phone[:-8]}****{self.phone[-4:]}"
 
 

@@ -4,9 +4,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Erasure, User
 from accounts.services.access import end_sessions, revoke_api_token, revoke_devices
-from matchmaker.core.errors import NotAllowed
+from matchmaker.core.errors import Conflict, NotAllowed
 
 CHANGE_USER = "accounts.change_user"
 
@@ -25,6 +25,8 @@ def block_user(*, actor: User, user: User) -> None:
 def unblock_user(*, actor: User, user: User) -> None:
     """Let a blocked user sign in again; tokens that were ended stay ended."""
     _require_may_change(actor, user)
+    if Erasure.objects.filter(user=user).exists():
+        raise Conflict(_("This person was erased; that cannot be undone."), code="erased")
     _set_active(user, is_active=True)
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from matching.invariants.access import find_acts_of_the_disabled
 from matching.invariants.bookings import find_wrong_bookings
+from matching.invariants.erasure import find_traces_of_the_erased
 from matching.invariants.events import (
     find_altered_terms,
     find_broken_chains,
@@ -47,6 +48,7 @@ DETECTORS = (
     Detector(12, _("One idempotency key, one effect"), find_wrong_keys),
     Detector(13, _("No personal data in jobs, keys and logs"), find_personal_data),
     Detector(14, _("A blocked user can do nothing"), find_acts_of_the_disabled),
+    Detector(15, _("Nothing is left of who was erased"), find_traces_of_the_erased),
     Detector(16, _("Schema, references and the database itself are sound"), find_damage),
 )
 

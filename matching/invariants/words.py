@@ -59,6 +59,11 @@ class What(TextChoices):
     # 14
     TOKEN_OF_DISABLED = "token_of_disabled", _("a blocked user holds a token that was not revoked")  # noqa: S105
     MOVE_OF_DISABLED = "move_of_disabled", _("a blocked user did something")
+    # 15
+    ERASURE_UNFINISHED = "erasure_unfinished", _("an erasure is not done within a minute")
+    ERASED_ROW_LEFT = "erased_row_left", _("a row of an erased person is still there")
+    ERASED_VALUE_LEFT = "erased_value_left", _("a column still holds something of an erased person")
+    ERASED_ACTIVE = "erased_active", _("an erased party still has a list or an open match")
     # 16
     MIGRATION_MISSING = "migration_missing", _("a migration is not applied, or not written")
     CONSTRAINT_MISSING = "constraint_missing", _("a constraint or index of the models is not in the database")

@@ -44,6 +44,12 @@ def save(key: str, sides: Mapping[str, Side]) -> None:
         old.unlink(missing_ok=True)
 
 
+def forget_all() -> None:
+    """Delete every kept market: somebody in it was erased. The next start reads the rows."""
+    for path in _folder().glob("market-*.npz"):
+        path.unlink(missing_ok=True)
+
+
 def saved_at(key: str) -> datetime | None:
     """Return when the market of `key` was kept, None where it was not."""
     try:

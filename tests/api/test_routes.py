@@ -99,6 +99,7 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "outcomes/import/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"town staff": IN, "superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
+    "accounts/me/erase/": {"POST": SIGNED_IN | {"staff": 403, "superuser": 403}},
     "devices/": {"GET": SIGNED_IN},
     "devices/<uuid:public_id>/": {"DELETE": STALL_OWNER},
     "tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},

@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import Anchor, DeviceToken, Membership, Stall, User
+from accounts.models import Anchor, DeviceToken, Erasure, Membership, Stall, User
 from jobs.models import IdempotencyKey, Job, JobState, Throttle
 from matching.invariants import What
 from matching.invariants import lists as lists_of_invariants
@@ -386,6 +386,31 @@ def _(town, patch):
 def _(town, patch):
     then = timezone.now() - timedelta(minutes=5)
     User.objects.filter(pk=town.staff.pk).update(is_active=False, updated_at=then)
+
+
+# --- 15 ----------------------------------------------------------------------------------------------
+
+
+@seeds(15, What.ERASURE_UNFINISHED)
+def _(town, patch):
+    Erasure.objects.update(finished_at=None)
+
+
+@seeds(15, What.ERASED_ROW_LEFT)
+def _(town, patch):
+    DeviceToken.objects.filter(user=town.blocked).update(user=town.erased.user)
+
+
+@seeds(15, What.ERASED_VALUE_LEFT)
+def _(town, patch):
+    Stall.objects.filter(pk__in=town.erased.stall_ids).update(description="call 13800138000")
+
+
+@seeds(15, What.ERASED_ACTIVE)
+def _(town, patch):
+    RecommendationList.objects.filter(side="stall").update(
+        subject_id=town.erased.stall_ids[0], partner_ids=b"x", superseded_at=timezone.now()
+    )
 
 
 # --- 16 ----------------------------------------------------------------------------------------------

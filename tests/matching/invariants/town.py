@@ -8,13 +8,14 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.digests import digest_of
-from accounts.models import Anchor, DeviceToken, Stall, User
+from accounts.models import Anchor, DeviceToken, Erasure, Stall, User
+from accounts.services import erasure as erasures
 from accounts.services.access import issue_api_token
 from accounts.services.people import block_user
 from jobs.models import IdempotencyKey, Job
 from matching.models import Match
+from matching.services import erasure, outcomes, recommendations
 from matching.services import matches as moves
-from matching.services import outcomes, recommendations
 from notifications.models import Notice
 from tests.matching.held import BETTER, FIGURES
 from tests.matching.market import (
@@ -40,6 +41,7 @@ class Town:
     anchors: list[Anchor]
     # By the state that they are in; "countered" is proposed with a second version of terms.
     matches: dict[str, Match]
+    erased: Erasure
 
 
 def make_town() -> Town:
@@ -48,6 +50,7 @@ def make_town() -> Town:
     staff = make_staff()
     matches = _past(stalls, anchors, staff)
     matches |= _present(stalls, anchors, staff)
+    erased = make_erased(anchors[0])
     do_all_work()
     matches["countered"] = moves.counter_match(
         actor=member_of(anchors[4]), match=proposed(stalls[0], anchors[4]), terms=terms(session(5))
@@ -55,7 +58,7 @@ def make_town() -> Town:
     user = member_of(stalls[0])
     IdempotencyKey.objects.create(user=user, key="6f0f", digest=digest_of("x"), status=201, body={})
     Notice.objects.create(user=user, key="match:1:1", topic="match", facts={"action": "propose"})
-    return Town(staff, make_blocked(), stalls, anchors, matches)
+    return Town(staff, make_blocked(), stalls, anchors, matches, erased)
 
 
 def _past(stalls: list[Stall], anchors: list[Anchor], staff: User) -> dict[str, Match]:
@@ -119,6 +122,18 @@ def make_blocked() -> User:
     issue_api_token(actor=user, user=user, name="t", scopes=["profile:read"], expires_at=expires_at)
     block_user(actor=admin, user=user)
     return user
+
+
+def make_erased(anchor: Anchor) -> Erasure:
+    """A merchant who had a proposal out, erased two minutes ago."""
+    stall = make_stall()
+    proposed(stall, anchor, session(5), note="see you")
+    user = member_of(stall)
+    row = erasures.request_erasure(actor=user, user=user)
+    erasures.erase(erasure_id=row.pk)
+    erasure.forget_person(erasure_id=row.pk)
+    Erasure.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    return row
 
 
 def do_all_work() -> None:
