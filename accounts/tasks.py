@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task
 
-from accounts.services import access, erasure
+from accounts.services import access, erasure, profiles
 from jobs.registry import Run, handles
 
 
@@ -22,5 +22,6 @@ def forget_expired_access() -> None:
 
 @shared_task(name="accounts.tasks.forget_legal_records")
 def forget_legal_records() -> None:
-    """Delete what the law no longer wants kept."""
+    """Delete what the law no longer wants kept, and which profiles were opened on days gone by."""
     erasure.forget_legal_records()
+    profiles.forget_opened_profiles()

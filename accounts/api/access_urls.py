@@ -21,6 +21,8 @@ urlpatterns = [
     path("auth/reauthenticate/", auth.ReauthenticateView.as_view()),
     path("auth/password/change/", auth.ChangePasswordView.as_view()),
     path("accounts/me/", tokens.MeView.as_view()),
+    path("accounts/me/consents/", privacy.ConsentsView.as_view()),
+    path("accounts/me/export/", privacy.ExportView.as_view()),
     path("accounts/me/erase/", privacy.EraseView.as_view()),
     path("devices/", tokens.DevicesView.as_view()),
     path("devices/<uuid:public_id>/", tokens.DeviceView.as_view()),

@@ -10,6 +10,7 @@ class Field(StrEnum):
 
     PUBLIC = "public"  # on cards, for everybody who may see the party
     BAND = "band"  # on cards as a band; exact only for oneself and staff
+    PROFILE = "profile"  # on the full profile, of which fifty may be opened a day
     COUNTERPART = "counterpart"  # for the other side once both agreed
     PERSONAL = "personal"  # for oneself and staff
     STAFF = "staff"  # what staff noted for themselves
@@ -19,7 +20,7 @@ class Field(StrEnum):
 
 
 # Emptied by an erasure where the row itself has to stay.
-ERASED = frozenset({Field.PUBLIC, Field.BAND, Field.COUNTERPART, Field.PERSONAL, Field.STAFF, Field.SECRET})
+ERASED = frozenset(set(Field) - {Field.LEGAL, Field.INTERNAL})
 # Not handed out by an export.
 HIDDEN = frozenset({Field.SECRET, Field.STAFF})
 

@@ -22,15 +22,16 @@ STALL = {
     F.PUBLIC: "name floor categories styles moq restock_days cooperation_modes platforms languages "
     "streaming_permit",
     F.BAND: "price_min_cents price_max_cents return_rate commission_rate slot_fee_cents",
-    F.PERSONAL: "number description stock_depth followers_wanted_min audience_age audience_gender "
-    "audience_city_tier",
+    F.PROFILE: "description",
+    F.PERSONAL: "number stock_depth followers_wanted_min audience_age audience_gender audience_city_tier",
 }
 ANCHOR = {
     F.PUBLIC: "display_name region categories styles languages cooperation_modes is_on_site",
     F.BAND: "platforms followers average_viewers price_shares audience_age audience_gender "
     "audience_city_tier commission_rate slot_fee_cents",
+    F.PROFILE: "bio",
     F.COUNTERPART: "real_name contact_phone",
-    F.PERSONAL: "id_last4 birth_date guardian_consent_on legal_basis bio is_commission_floor moq_max "
+    F.PERSONAL: "id_last4 birth_date guardian_consent_on legal_basis is_commission_floor moq_max "
     "stock_depth_min restock_days_max return_rate_max",
     F.SECRET: "id_digest",
 }

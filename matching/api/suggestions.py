@@ -74,7 +74,7 @@ class SuggestionReaction(MatchingView):
     @extend_schema(request=ReactionInput, responses=ReactionShape)
     def put(self, request: Request, suggestion_id: str) -> Response:
         """Like, pass (30 days) or never again; the last answer stands."""
-        side, stall, anchor = _pair_of(asker(request), read_suggestion_id(suggestion_id))
+        side, stall, anchor = pair_of(asker(request), read_suggestion_id(suggestion_id))
         kind = checked_body(request, ReactionInput)["kind"]
         held = react(actor=asker(request), side=side, stall=stall, anchor=anchor, kind=kind)
         return Response({"suggestion": suggestion_id, "kind": held.kind, "until": held.until})
@@ -82,7 +82,7 @@ class SuggestionReaction(MatchingView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, suggestion_id: str) -> Response:
         """Take your answer back; doing it twice is harmless."""
-        side, stall, anchor = _pair_of(asker(request), read_suggestion_id(suggestion_id))
+        side, stall, anchor = pair_of(asker(request), read_suggestion_id(suggestion_id))
         undo_reaction(actor=asker(request), side=side, stall=stall, anchor=anchor)
         return Response(status=204)
 
@@ -220,7 +220,7 @@ def _reason(code: str) -> dict[str, Any]:
 # --- suggestions named by their ids ----------------------------------------------------------------
 
 
-def _pair_of(user: User, ref: SuggestionRef) -> tuple[Side, Stall, Anchor]:
+def pair_of(user: User, ref: SuggestionRef) -> tuple[Side, Stall, Anchor]:
     """Return the pair of a suggestion of one of the user's parties, else NotFound."""
     stall = Stall.objects.filter(public_id=ref.stall_id).first()
     anchor = Anchor.objects.filter(public_id=ref.anchor_id).first()

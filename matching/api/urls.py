@@ -6,6 +6,7 @@ from matching.api import matches, outcomes
 from matching.api.blocks import Blocks, OneBlock
 from matching.api.calendars import MyCalendar, StallCalendar
 from matching.api.events import EventNote, MatchEvents
+from matching.api.profiles import SuggestedProfile
 from matching.api.suggestions import Impressions, MySuggestions, StallSuggestions, SuggestionReaction
 from matching.api.tags import MyTag, MyTags, OneStallTag, StallTags
 from matching.api.terms import MatchTerms, TermsPreviews
@@ -32,6 +33,7 @@ urlpatterns = [
     path("anchors/me/tags/", MyTags.as_view(), name="my-tags"),
     path("anchors/me/tags/<slug:code>/", MyTag.as_view(), name="my-tag"),
     path("suggestions/impressions/", Impressions.as_view(), name="impressions"),
+    path("suggestions/<str:suggestion_id>/profile/", SuggestedProfile.as_view(), name="suggested-profile"),
     path("suggestions/<str:suggestion_id>/reaction/", SuggestionReaction.as_view(), name="reaction"),
     path("matches/", matches.Matches.as_view(), name="matches"),
     path("matches/<uuid:match_id>/", matches.OneMatch.as_view(), name="match"),

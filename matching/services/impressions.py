@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Anchor, Stall, User
+from accounts.services.consents import is_measured
 from matching.access import require_member
 from matching.choices import Side
 from matching.models import Impression
@@ -35,11 +36,14 @@ def record_impressions(
 ) -> int:
     """Keep what `subject` was shown; return how many rows are new.
 
+    Of who took the consent to that back, nothing is kept.
     Rank, score and propensity are those of the stored list `list_id`. A list that was computed for one
     request has no id: then the client's count, once a day per pair. Raises NotFound for a list that is not
     the subject's.
     """
     require_member(actor, subject)
+    if not is_measured(actor):
+        return 0
     if len(shown) > IMPRESSIONS_PER_REQUEST:
         message = _("At most %(most)s suggestions at once.") % {"most": IMPRESSIONS_PER_REQUEST}
         raise InvalidInput(fields={"suggestions": [message]})

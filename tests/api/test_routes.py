@@ -67,6 +67,8 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "anchors/me/tags/": {"GET": ANCHORS},
     "anchors/me/tags/<slug:code>/": {"DELETE": ANCHORS},
     "suggestions/impressions/": {"POST": SIGNED_IN},
+    # The owner of this one has blocked the partner (tests/privacy lets others in).
+    "suggestions/<str:suggestion_id>/profile/": {"GET": access(others=404)},
     "suggestions/<str:suggestion_id>/reaction/": {"PUT": STALL_OWNER, "DELETE": STALL_OWNER},
     "matches/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "matches/<uuid:match_id>/": {"GET": READ_MATCH},
@@ -99,6 +101,8 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "outcomes/import/": {"POST": SIGNED_IN},
     "jobs/<uuid:job_id>/": {"GET": STALL_OWNER | {"town staff": IN, "superuser": IN}},
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
+    "accounts/me/consents/": {"GET": SIGNED_IN, "PUT": SIGNED_IN},
+    "accounts/me/export/": {"GET": SIGNED_IN},
     "accounts/me/erase/": {"POST": SIGNED_IN | {"staff": 403, "superuser": 403}},
     "devices/": {"GET": SIGNED_IN},
     "devices/<uuid:public_id>/": {"DELETE": STALL_OWNER},
