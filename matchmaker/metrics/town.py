@@ -103,10 +103,8 @@ def _waiting(rows: Sequence[Any], now: datetime) -> Iterator[Metric]:
 
 
 def _canaries(_now: datetime) -> Iterator[Metric]:
-    ages: Callable[[], dict[str, float]] | None = getattr(jobs_selectors, "canary_ages", None)
-    if ages is not None:
-        says = "How long ago a message came through the queue to a worker."
-        yield _by("matchmaker_canary_age_seconds", says, "queue", ages())
+    says = "How long ago a message came through the queue to a worker."
+    yield _by("matchmaker_canary_age_seconds", says, "queue", jobs_selectors.canary_ages())
 
 
 def _freshness(now: datetime) -> Iterator[Metric]:
