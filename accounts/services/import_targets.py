@@ -123,7 +123,8 @@ def _digest(data: Mapping[str, Any]) -> str:
 
 def _known_anchors(rows: Sequence[Row]) -> _Known:
     """Return the open anchors that rows may mean."""
-    names = {row.data["display_name"] for row in rows if row.data.get("display_name")}
+    # PostgreSQL takes no NUL, not even to look for; the check of the row names it.
+    names = {name for row in rows if "\x00" not in (name := row.data.get("display_name") or "\x00")}
     digests = {_digest(row.data) for row in rows} - {""}
     found = Anchor.objects.filter(archived_at__isnull=True)
     anchors = {
