@@ -18,13 +18,30 @@ from matching.snapshot.market import forget_market
 from matchmaker.core import clock
 from matchmaker.core.prepared import Prepared
 from matchmaker.translations import compile_translations
+from tests import scanner
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
+
+scanner.install()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what the scanner cost, for it has to stay next to nothing."""
+    terminalreporter.write_line(f"scanner: {scanner.seconds:.2f} s of this process")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A fresh clone's tests speak the languages that the town does; once, before the workers start."""
     if not hasattr(config, "workerinput"):
         compile_translations(django_settings.LOCALE_PATHS)
+
+
+@pytest.fixture(autouse=True)
+def nothing_personal_leaks() -> Iterator[None]:
+    """Fails the test in which something personal went where it may not be (tests/scanner.py)."""
+    scanner.leaks.clear()
+    yield
+    found, scanner.leaks[:] = list(scanner.leaks), []
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(autouse=True)
