@@ -21,7 +21,7 @@ from django.db.models import Q
 from django.test.client import Client
 from stdnum.cn import ric, uscc
 
-from accounts.models import Anchor, Membership, Merchant, User
+from accounts.models import Anchor, Membership, Merchant, Stall, User
 from matching.api.render import CONTACT_STATUSES
 from matching.models import Match
 from matchmaker.logs import mask
@@ -109,7 +109,9 @@ def _known_to(user: Any, found: set[str]) -> set[str]:
     for row in Merchant.objects.filter(pk__in={*merchants, *(pair[0] for pair in pairs)}):
         values += [row.contact_phone, row.contact_name, row.credit_code if row.pk in merchants else ""]
     for row in Anchor.objects.filter(pk__in={*anchors, *(pair[1] for pair in pairs)}):
-        values += [row.contact_phone, row.real_name]
+        values += [row.contact_phone, row.real_name, row.bio]
+    texts = Stall.objects.filter(merchant__in={*merchants, *(pair[0] for pair in pairs)})
+    values += texts.values_list("description", flat=True)
     return {personal for value in values for personal in personal_in(value or "")}
 
 
