@@ -20,6 +20,9 @@ from matchmaker.core.prepared import Prepared
 from matchmaker.translations import compile_translations
 from tests import scanner
 from tests.factories import AnchorFactory, MerchantFactory, StallFactory, UserFactory
+from tests.restoring import restore_by_table
+
+restore_by_table()
 
 scanner.install()
 
