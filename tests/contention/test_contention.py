@@ -23,6 +23,8 @@ SEED = int(os.environ.get("MATCHMAKER_TEST_SEED", "621"))
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.contention,
+    # As in production: queries are kept written, and the clock is read inside them.
+    pytest.mark.usefixtures("clock_of_the_database"),
 ]
 
 
