@@ -78,7 +78,7 @@ def private_postgres() -> Iterator[str]:
             [*initdb, "--locale=C", "--no-sync"], check=True, capture_output=True, cwd=folder, **account
         )
         server = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
-        server += ["-c", "max_connections=200", "-c", "fsync=off", "-c", "full_page_writes=off"]
+        server += ["-c", "max_connections=400", "-c", "fsync=off", "-c", "full_page_writes=off"]
         with open(folder / "log", "wb") as log:
             with running(server, signal.SIGINT, cwd=folder, stdout=log, stderr=log, **account) as process:
                 _wait_for_socket(process, folder / ".s.PGSQL.5432", folder / "log")
