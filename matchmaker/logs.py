@@ -2,20 +2,18 @@
 
 import json
 import logging
+import os
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from matchmaker import correlation
 
 # A mainland number with or without its country code, an E.164 number, an 18-digit identity or credit code.
-# Not by \b: to it a Chinese character is part of the word that the number stands in.
-_BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
-_PERSONAL = re.compile(
-    rf"\+\d{{4,11}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}(?:86)?1[3-9]\d{{5}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{4}}){_AFTER}"
-)
+_PERSONAL = re.compile(r"\+\d{4,11}(\d{4})\b|\b(?:86)?1[3-9]\d{5}(\d{4})\b|\b\d{13}[0-9A-Z](\d{3}[0-9X])\b")
 
 
 def mask(text: str) -> str:
@@ -56,3 +54,29 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return mask(json.dumps(line, ensure_ascii=False))
+
+
+def configuration(form: str, level: str) -> dict[str, Any]:
+    """Everything to the error stream, as `text` or `json`; ImproperlyConfigured for another form."""
+    if form not in {"text", "json"}:
+        raise ImproperlyConfigured("MATCHMAKER_LOG_FORMAT is text or json.")
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"()": "matchmaker.logs.TextFormatter"},
+            "json": {"()": "matchmaker.logs.JSONFormatter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"level": level},
+            # One line per 4xx is the access log's work, and its text may hold what a caller sent.
+            "django.request": {"level": "ERROR"},
+        },
+    }
+
+
+def count_requests_in(folder: Path) -> None:
+    """Name the folder before prometheus_client is imported: it reads the environment then, once."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -5,7 +5,6 @@ machine. `DATABASE_URL` and `REDIS_URL` make the same code a production deployme
 docs/configuration.md lists the variables.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +14,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from matchmaker import embedded, sqlite
+from matchmaker import embedded, logs, sqlite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -392,26 +391,10 @@ if env.bool("MATCHMAKER_BEHIND_TLS_PROXY", default=False):
 # --- Watching -----------------------------------------------------------------------------------
 # Empty: /metrics answers on the loopback address only.
 METRICS_TOKEN = env.str("MATCHMAKER_METRICS_TOKEN", default="")
-# prometheus_client reads it from the environment when it is imported: processes count into files there.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(embedded.make_folder(VAR_DIR / "metrics"))
+logs.count_requests_in(embedded.make_folder(VAR_DIR / "metrics"))
 # One line for each request, without address or person. On a laptop's terminal it would be noise.
 ACCESS_LOG = env.bool("MATCHMAKER_ACCESS_LOG", default=not EMBEDDED)
-LOG_LEVEL = env.str("MATCHMAKER_LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("MATCHMAKER_LOG_FORMAT", default="text" if EMBEDDED else "json")
-if LOG_FORMAT not in {"text", "json"}:
-    raise ImproperlyConfigured("MATCHMAKER_LOG_FORMAT is text or json.")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"()": "matchmaker.logs.TextFormatter"},
-        "json": {"()": "matchmaker.logs.JSONFormatter"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"level": LOG_LEVEL},
-        # One line per 4xx is the access log's work, and its text may hold what a caller sent.
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.configuration(
+    env.str("MATCHMAKER_LOG_FORMAT", default="text" if EMBEDDED else "json"),
+    env.str("MATCHMAKER_LOG_LEVEL", default="INFO").upper(),
+)

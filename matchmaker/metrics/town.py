@@ -15,15 +15,14 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from jobs import selectors as jobs_selectors
 from jobs.models import Job, JobState
+from jobs.selectors import canary_ages
 from matching.choices import ModelStatus, Side
 from matching.models import DueParty, EngineModel, EngineRun, InvariantCheck, RecommendationList
 from matching.services.recommendations.asking import DUE_KIND, REFRESH_KIND
 from matchmaker.backups.making import default_folder
 from matchmaker.core import clock
 
-QUEUES = ("default", "compute")
 # Work that has ended is left out of the counts: it is most of the table, and nobody waits for it.
 OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.DEAD)
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -75,7 +74,7 @@ def _jobs(now: datetime) -> Iterator[Metric]:
 
 
 def _counts_of_jobs(rows: Sequence[Any]) -> Iterator[Metric]:
-    by_state = {(queue, state.value): 0 for queue in QUEUES for state in OPEN}
+    by_state = {(queue, state.value): 0 for queue in settings.JOBS_QUEUES for state in OPEN}
     kinds = Gauge("matchmaker_jobs_by_kind", "Jobs not done, by kind.", labels=["queue", "kind", "state"])
     for row in rows:
         kinds.add_metric([row["queue"], row["kind"], row["state"]], row["n"])
@@ -88,8 +87,8 @@ def _counts_of_jobs(rows: Sequence[Any]) -> Iterator[Metric]:
 
 
 def _waiting(rows: Sequence[Any], now: datetime) -> Iterator[Metric]:
-    depth: dict[str, int] = dict.fromkeys(QUEUES, 0)
-    waits: dict[str, float] = dict.fromkeys(QUEUES, 0.0)
+    depth: dict[str, int] = dict.fromkeys(settings.JOBS_QUEUES, 0)
+    waits: dict[str, float] = dict.fromkeys(settings.JOBS_QUEUES, 0.0)
     for row in rows:
         depth[row["queue"]] = depth.get(row["queue"], 0) + row["due"]
         if row["oldest"]:
@@ -104,7 +103,7 @@ def _waiting(rows: Sequence[Any], now: datetime) -> Iterator[Metric]:
 
 def _canaries(_now: datetime) -> Iterator[Metric]:
     says = "How long ago a message came through the queue to a worker."
-    yield _by("matchmaker_canary_age_seconds", says, "queue", jobs_selectors.canary_ages())
+    yield _by("matchmaker_canary_age_seconds", says, "queue", canary_ages())
 
 
 def _freshness(now: datetime) -> Iterator[Metric]:

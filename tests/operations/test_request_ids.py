@@ -7,11 +7,15 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from celery.app.trace import build_tracer
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Stall, User
 from jobs.models import Job
+from jobs.services import publish
+from jobs.tasks import load_handlers
 from matchmaker import correlation
 from matchmaker.celery import app
 from matchmaker.logs import JSONFormatter, TextFormatter
@@ -49,8 +53,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def receive(message: dict[str, Any]) -> None:
     """Run the task as a worker does that got this message, in this very thread."""
-    from celery.app.trace import build_tracer
-
+    load_handlers()
     name = message["headers"]["task"]
     args, kwargs, _embedded = message["body"]
     tracer = build_tracer(name, app.tasks[name], app=app, hostname="test")
@@ -111,10 +114,6 @@ def test_from_the_request_to_the_line_of_the_worker(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_what_goes_wrong_in_a_job_carries_the_id_too(messages: list[dict[str, Any]], lines: Any) -> None:
-    from django.utils import timezone
-
-    from jobs.services import publish
-
     job = Job.objects.create(kind="nobody.knows", dedupe_key="k", not_before=timezone.now())
     token = correlation.request_id.set(GIVEN)
     publish(job.pk, "default")
