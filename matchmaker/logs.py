@@ -13,7 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from matchmaker import correlation
 
 # A mainland number with or without its country code, an E.164 number, an 18-digit identity or credit code.
-_PERSONAL = re.compile(r"\+\d{4,11}(\d{4})\b|\b(?:86)?1[3-9]\d{5}(\d{4})\b|\b\d{13}[0-9A-Z](\d{3}[0-9X])\b")
+# Not by \b: to it a Chinese character is part of the word that the number stands in.
+_BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
+_PERSONAL = re.compile(
+    rf"\+\d{{4,11}}(\d{{4}}){_AFTER}"
+    rf"|{_BEFORE}(?:86)?1[3-9]\d{{5}}(\d{{4}}){_AFTER}"
+    rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{4}}){_AFTER}"
+)
 
 
 def mask(text: str) -> str:

@@ -123,7 +123,9 @@ def test_an_affected_library_is_told(monkeypatch):
         ("13912345678", "****5678"),
         ("8613912345678", "****5678"),
         ("id 11010519491231002X", "id ****002X"),
-        ("credit code 91350100M000100Y43", "credit code 91350100M000100Y43"),
+        ("credit code 91350100M000100Y43", "credit code ****0Y43"),
+        ("请致电13912345678。", "请致电****5678。"),
+        ("digest 5F91350100M000100Y43", "digest 5F91350100M000100Y43"),
         ("job 1234567 took 1234 ms", "job 1234567 took 1234 ms"),
     ],
 )

@@ -45,7 +45,7 @@ TABLES: dict[str, Table] = {
         {
             F.PERSONAL: "phone phone_verified_at name language",
             F.SECRET: "password",
-            F.INTERNAL: f"{STAMPS} public_id last_login is_superuser is_active is_staff",
+            F.INTERNAL: f"{STAMPS} public_id last_login is_superuser is_active is_staff session_epoch",
         },
         {"user": "pk"},
         EMPTIED,
@@ -112,8 +112,19 @@ TABLES: dict[str, Table] = {
         {
             F.PERSONAL: "device_name expires_at last_used_at revoked_at",
             F.SECRET: "digest session_key",
-            F.INTERNAL: f"{STAMPS} public_id user",
+            F.INTERNAL: f"{STAMPS} public_id user has_second_factor",
         },
+        {"user": "user"},
+        A.DELETE,
+    ),
+    # Codes before the authenticator that they hang on.
+    "accounts.recoverycode": Table(
+        {F.SECRET: "digest", F.INTERNAL: f"{STAMPS} authenticator used_at"},
+        {"user": "authenticator__user"},
+        A.DELETE,
+    ),
+    "accounts.authenticator": Table(
+        {F.SECRET: "sealed_secret last_step", F.INTERNAL: f"{STAMPS} public_id user"},
         {"user": "user"},
         A.DELETE,
     ),
@@ -288,6 +299,8 @@ NOTHING_PERSONAL = frozenset(
         "auth.group_permissions",
         "auth.permission",
         "contenttypes.contenttype",
+        "jobs.canary",
+        "jobs.deadletter",
         "jobs.throttle",
         "matching.dailyroot",
         "matching.enginemodel",

@@ -103,7 +103,9 @@ TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "accounts/me/": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
     "accounts/me/consents/": {"GET": SIGNED_IN, "PUT": SIGNED_IN},
     "accounts/me/export/": {"GET": SIGNED_IN},
-    "accounts/me/erase/": {"POST": SIGNED_IN | {"staff": 403, "superuser": 403}},
+    "accounts/me/erase/": {
+        "POST": SIGNED_IN | {"bare staff": 403, "staff": 403, "town staff": 403, "superuser": 403}
+    },
     "devices/": {"GET": SIGNED_IN},
     "devices/<uuid:public_id>/": {"DELETE": STALL_OWNER},
     "tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},

@@ -15,7 +15,7 @@ SETTLE = "matching.change_outcome"
 
 READ_ONLY = (
     "accounts/apitoken", "accounts/devicetoken", "accounts/importedfile", "accounts/merchant",
-    "accounts/anchor", "accounts/stall", "jobs/job", "matching/block", "matching/booking",
+    "accounts/anchor", "accounts/stall", "jobs/job", "jobs/deadletter", "matching/block", "matching/booking",
     "matching/dailyroot", "matching/enginemodel", "matching/enginerun", "matching/impression",
     "matching/invariantcheck", "matching/match", "matching/matchday", "matching/outcome",
     "matching/reaction", "matching/recommendationlist", "notifications/notice",
@@ -42,9 +42,15 @@ def codes(model: str, *verbs: str) -> frozenset[str]:
     return frozenset(f"{app}.{verb}_{name}" for verb in verbs)
 
 
+def looking_at(model: str) -> frozenset[str]:
+    """The permissions of which any one lets somebody look."""
+    # What was given up are jobs; who may see those sees these.
+    return codes("jobs/job", "view") if model == "jobs/deadletter" else codes(model, "view", "change")
+
+
 def standard(model: str) -> dict[str, Page]:
     """The six pages that Django gives every model, as the kind of the model has them."""
-    look = codes(model, "view", "change")
+    look = looking_at(model)
     add, change, delete = (codes(model, verb) for verb in ("add", "change", "delete"))
     if model in READ_ONLY or model in RULES:
         change = delete = NOBODY
@@ -115,9 +121,9 @@ ACTIONS: dict[str, dict[str, frozenset[str]]] = {
     **{f"accounts/{n}": dict.fromkeys(("verify", "refuse"), codes(f"accounts/{n}", "change"))
        for n in ("merchant", "anchor")},
     **{name: {"revoke": codes(name, "change")} for name in ("accounts/apitoken", "accounts/devicetoken")},
-    "accounts/user": dict.fromkeys(("block", "unblock"), codes("accounts/user", "change"))
+    "accounts/user": dict.fromkeys(("block", "unblock", "erase"), codes("accounts/user", "change"))
     | {"reset_second_factor": SUPERUSER},
-    "jobs/job": {"try_again": codes("jobs/job", "change")},
+    **{name: {"try_again": codes("jobs/job", "change")} for name in ("jobs/job", "jobs/deadletter")},
     "matching/match": dict.fromkeys(("approve", "reject", "cancel", "complete", "fail"), frozenset({DECIDE})),
     "matching/outcome": {"settle": frozenset({SETTLE})},
     "matching/exclusivity": {"end": codes("matching/exclusivity", "change")},

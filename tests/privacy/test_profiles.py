@@ -86,7 +86,8 @@ def test_a_day_begins_at_midnight_of_the_town():
     assert forget_opened_profiles() == 51
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.serial
 def test_among_two_hundred_at_once_exactly_fifty_are_let_through():
     user = make_user()
     let_through, refused, broken = [], [], []
