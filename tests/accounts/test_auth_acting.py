@@ -11,7 +11,7 @@ from rest_framework.test import APIRequestFactory
 from accounts.acting import acting_anchor, acting_merchant
 from accounts.errors import NotSignedIn
 from accounts.hashers import LeanArgon2PasswordHasher
-from accounts.permissions import IsTownStaff
+from accounts.permissions import MayImportAnchors
 from matchmaker.core.errors import InvalidInput, NotFound
 from tests.factories import AnchorFactory, MerchantFactory, UserFactory
 
@@ -85,9 +85,10 @@ def test_an_owner_may_be_both(django_user_model) -> None:
         acting_merchant(request_of(user, anchor.public_id))
 
 
-def test_only_staff_are_town_staff() -> None:
-    allowed = IsTownStaff().has_permission
-    assert allowed(request_of(UserFactory(is_staff=True)), None)
+def test_only_staff_who_may_change_anchors_import_them(staff_user) -> None:
+    allowed = MayImportAnchors().has_permission
+    assert allowed(request_of(staff_user), None)
+    assert not allowed(request_of(UserFactory(is_staff=True)), None)
     assert not allowed(request_of(UserFactory()), None)
     assert not allowed(request_of(None), None)
 

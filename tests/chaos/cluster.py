@@ -89,6 +89,7 @@ def _environment(folder: Path, database: str, redis_port: int) -> dict[str, str]
         "MATCHMAKER_ALLOWED_HOSTS": "127.0.0.1",
         "MATCHMAKER_SSL_REDIRECT": "0",
         "MATCHMAKER_SMS_BACKEND": "gateway.Sms",
+        "MATCHMAKER_STAFF_TOTP": "false",
         "MATCHMAKER_BOOTSTRAP": "0",
         "MATCHMAKER_LEASE_SECONDS": "8",
         "SECRET_KEY": secrets.token_urlsafe(50),

@@ -1,18 +1,20 @@
 """Builds that are wrong on purpose, to see that the harness would notice; nothing of the product knows them.
 
-`CHAOS_LOSSY` says how: `forgets` loses every third stall that it has told to be registered, `repeats`
-registers each twice, `drops_work` throws the jobs of every edit away.
+`CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
+registered, `repeats` does every second registration twice, `drops_work` throws the jobs of every edit away.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from matchmaker.wsgi import application as honest
 
-HOW = os.environ.get("CHAOS_LOSSY", "")
-_numbers = count(1)
+HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
+_numbers, _told = count(1), count(1)
 
 Start = Callable[..., Any]
 
@@ -21,11 +23,6 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
     """The town's application, but for what it loses."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     is_new_stall = method == "POST" and path == "/api/v1/stalls/"
-    if HOW == "repeats" and is_new_stall:
-        body = environ["wsgi.input"].read()
-        first = _with_body(environ, body) | {"HTTP_IDEMPOTENCY_KEY": f"other-{next(_numbers)}-{os.getpid()}"}
-        list(honest(first, lambda *_: None))
-        return honest(_with_body(environ, body), start_response)
     told: list[str] = []
 
     def starting(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -34,25 +31,28 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
 
     answer = list(honest(environ, starting))
     if told and told[0].startswith("2"):
-        if HOW == "forgets" and is_new_stall and next(_numbers) % 3 == 0:
+        if "forgets" in HOW and is_new_stall and next(_told) % 3 == 0:
             _forget(answer)
-        elif HOW == "drops_work" and method == "PATCH":
+        elif "repeats" in HOW and is_new_stall and next(_numbers) % 2:
+            _repeat(answer)
+        elif "drops_work" in HOW and method == "PATCH":
             _drop_work()
     return answer
 
 
-def _with_body(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
-    from io import BytesIO
-
-    return environ | {"wsgi.input": BytesIO(body)}
-
-
 def _forget(answer: list[bytes]) -> None:
-    import json
-
     from accounts.models import Stall
 
     Stall.objects.filter(public_id=json.loads(b"".join(answer))["id"]).delete()
+
+
+def _repeat(answer: list[bytes]) -> None:
+    """A second row beside the first, at another place: two at one place the database would refuse."""
+    from accounts.models import Stall
+
+    stall = Stall.objects.get(public_id=json.loads(b"".join(answer))["id"])
+    stall.pk, stall.public_id, stall.number = None, uuid4(), f"{stall.number[:14]}-2"
+    stall.save(force_insert=True)
 
 
 def _drop_work() -> None:

@@ -9,12 +9,13 @@ Line = dict[str, Any]
 
 def reconcile(lines: list[Line]) -> dict[str, Any]:
     """What was lost, what is there twice, and what nobody sent; Django has to be set up."""
-    found: dict[str, list[str]] = {"lost": [], "double": [], "never_sent": []}
+    found: dict[str, list[str]] = {"lost": [], "double": [], "never_sent": [], "undone": []}
     sent = [line for line in lines if line["kind"] == "sent"]
     answered = {line["key"]: line for line in lines if line["kind"] == "answered"}
     _registrations(sent, answered, found)
     _edits(lines, found)
     _proposals(sent, answered, found)
+    _lists(found)
     acknowledged = sum(200 <= line["status"] < 300 for line in answered.values())
     return {
         "sent": len(sent),
@@ -75,6 +76,18 @@ def _proposals(sent: list[Line], answered: dict[str, Line], found: dict[str, lis
         if line["what"] == "withdraw" and line["status"] == 200 and status.get(line["about"]) != "withdrawn":
             found["lost"].append(f"withdrawal of {line['about']}: {status.get(line['about'])}")
     _notices(set(ids), found)
+
+
+def _lists(found: dict[str, list[str]]) -> None:
+    """After the town has come to rest every stall's list was computed from the stall as it is."""
+    from matching.models import RecommendationList
+    from matching.snapshot.market import read_versions
+
+    rows = RecommendationList.objects.filter(side="stall", superseded_at=None)
+    held = dict(rows.values_list("subject_id", "subject_version"))
+    for stall, version in zip(*(column.tolist() for column in read_versions("stall")), strict=True):
+        if held.get(stall, -1) < version:
+            found["undone"].append(f"list of stall {stall}: {held.get(stall)} of {version}")
 
 
 def _notices(matches: set[str], found: dict[str, list[str]]) -> None:

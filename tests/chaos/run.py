@@ -258,7 +258,7 @@ def _report(
         if line["violations"]
     }
     failures = [repr(client.error) for client in clients if client.error]
-    wrong = sum(compared[kind]["count"] for kind in ("lost", "double", "never_sent"))
+    wrong = sum(compared[kind]["count"] for kind in ("lost", "double", "never_sent", "undone"))
     broken = drained["left"] or drained["dead"] or violated or failures or seen.not_recovered
     return {
         "ok": not wrong and not broken,
