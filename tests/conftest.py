@@ -98,7 +98,7 @@ def plain_static_files(settings: Any) -> None:
     backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
     # Else every test client looks at all static files of all packages first: two thirds of its time.
-    settings.WHITENOISE_AUTOREFRESH = True
+    settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
 
 
 @pytest.fixture

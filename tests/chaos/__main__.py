@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import signal
 import sys
 
 from tests.chaos.run import Plan, run
 
 
 def main() -> int:
+    # Asked to end, it ends everything that it started first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0, help="how long faults are injected")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plans the same faults")

@@ -116,6 +116,7 @@ class Seat:
     stall: Asker
     stall_id: str
     like: dict[str, Any]
+    version: int = 0
 
 
 class Client(threading.Thread):

@@ -11,83 +11,100 @@ from collections.abc import Callable
 
 from tests.chaos.cluster import Cluster
 
-Fault = Callable[[Cluster, random.Random], None]
+# Does it and returns how many times, where that is more than once.
+Fault = Callable[[Cluster, random.Random], int]
 
 
-def kill_worker(town: Cluster, rng: random.Random) -> None:
+def kill_worker(town: Cluster, rng: random.Random) -> int:
     """Kill -9 one worker with all it started."""
     town.named[rng.choice(("default", "compute"))].kill()
+    return 1
 
 
-def kill_pool_child(town: Cluster, rng: random.Random) -> None:
+def kill_pool_child(town: Cluster, rng: random.Random) -> int:
     """Kill -9 one process of the prefork pool, the worker itself lives."""
     children = town.named["default"].children()
-    if children:
-        _kill(rng.choice(children))
+    if not children:
+        raise RuntimeError("there is none to kill")
+    _kill(rng.choice(children))
+    return 1
 
 
-def kill_web(town: Cluster, rng: random.Random) -> None:
+def kill_web(town: Cluster, rng: random.Random) -> int:
     """Kill -9 the web, whatever it was committing."""
     town.named["web"].kill()
+    return 1
 
 
-def kill_web_child(town: Cluster, rng: random.Random) -> None:
+def kill_web_child(town: Cluster, rng: random.Random) -> int:
     """Kill -9 one of the web's processes."""
     children = town.named["web"].children()
-    if children:
-        _kill(rng.choice(children))
+    if not children:
+        raise RuntimeError("there is none to kill")
+    _kill(rng.choice(children))
+    return 1
 
 
-def kill_beat(town: Cluster, rng: random.Random) -> None:
+def kill_beat(town: Cluster, rng: random.Random) -> int:
     """Kill -9 what asks for the sweeps."""
     town.named["beat"].kill()
+    return 1
 
 
-def kill_redis(town: Cluster, rng: random.Random) -> None:
+def kill_redis(town: Cluster, rng: random.Random) -> int:
     """Kill -9 Redis and keep it down for three seconds; it comes back empty."""
     town.named["redis"].kill(down=3.0)
     time.sleep(3.0)
+    return 1
 
 
-def hang_redis(town: Cluster, rng: random.Random) -> None:
+def hang_redis(town: Cluster, rng: random.Random) -> int:
     """Freeze Redis: connections stay, nothing is answered."""
     redis = town.named["redis"]
     redis.signal(signal.SIGSTOP)
     time.sleep(rng.uniform(4.0, 12.0))
     redis.signal(signal.SIGCONT)
+    return 1
 
 
-def flush_redis(town: Cluster, rng: random.Random) -> None:
+def flush_redis(town: Cluster, rng: random.Random) -> int:
     """FLUSHALL: every message, count and lock is gone."""
     _redis(town, "FLUSHALL")
+    return 1
 
 
-def reset_connections(town: Cluster, rng: random.Random) -> None:
+def reset_connections(town: Cluster, rng: random.Random) -> int:
     """Reset every connection to Redis, and each new one for three seconds."""
-    town.proxy.reset(3.0)
+    broken = town.proxy.reset(3.0)
     time.sleep(3.0)
+    return broken
 
 
-def kill_postgres(town: Cluster, rng: random.Random) -> None:
+def kill_postgres(town: Cluster, rng: random.Random) -> int:
     """Kill -9 the database with all its processes."""
     town.named["postgres"].kill()
+    return 1
 
 
-def deliver_again(town: Cluster, rng: random.Random) -> None:
-    """Deliver the newest jobs two to five times each."""
+def deliver_again(town: Cluster, rng: random.Random) -> int:
+    """Deliver each of the newest jobs two to five times more."""
     from jobs.models import Job
     from jobs.tasks import run_job
 
-    for job in Job.objects.order_by("-pk")[:100]:
+    delivered = 0
+    for pk, queue in Job.objects.order_by("-pk").values_list("pk", "queue")[:200]:
         for _ in range(rng.randint(2, 5)):
-            run_job.apply_async(args=[str(job.public_id)], queue=job.queue)
+            run_job.apply_async(args=[pk], queue=queue, retry=False)
+            delivered += 1
+    return delivered
 
 
-def send_rubbish(town: Cluster, rng: random.Random) -> None:
+def send_rubbish(town: Cluster, rng: random.Random) -> int:
     """No JSON, a pickle, an unknown task and a job that is not there, in both queues."""
     for queue in ("default", "compute"):
         for body in (b"no json at all", b"\x80\x04N.", _message("jobs.nobody_knows_this"), b"{}"):
             _redis(town, "LPUSH", queue, body)
+    return 1
 
 
 FAULTS: dict[str, Fault] = {

@@ -44,7 +44,7 @@ def _registrations(sent: list[Line], answered: dict[str, Line], found: dict[str,
 
 
 def _edits(lines: list[Line], found: dict[str, list[str]]) -> None:
-    """A stall holds what was acknowledged last, or what was tried since and not answered for sure."""
+    """A stall holds what was acknowledged last or tried since, and changed as often as was acknowledged."""
     from accounts.models import Stall
 
     possible: dict[str, set[int]] = {}

@@ -1,6 +1,5 @@
 """One run: a town, clients, faults, quiet, and the report."""
 
-import itertools
 import os
 import random
 import statistics
@@ -14,6 +13,7 @@ from typing import Any
 from tests.chaos.clients import Asker, Client, Journal, Seat, Tally
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.faults import FAULTS
+from tests.chaos.probe import Probe
 from tests.chaos.reconcile import reconcile
 
 QUIET_SECONDS = 120.0
@@ -59,6 +59,10 @@ class Observed:
     """What the run saw."""
 
     recoveries: dict[str, list[float]] = field(default_factory=dict)
+    counts: dict[str, int] = field(
+        default_factory=dict
+    )  # what a fault did, where that is more than one thing
+    failed: list[str] = field(default_factory=list)  # faults that could not be injected
     not_recovered: list[str] = field(default_factory=list)
     memory: list[tuple[float, dict[str, int]]] = field(default_factory=list)
 
@@ -80,9 +84,11 @@ def _run(town: Cluster, plan: Plan, faults: list[str]) -> dict[str, Any]:
     _set_up_django(town)
     tally, journal = Tally(), Journal(town.folder / "journal.jsonl")
     seats = _seats(town, tally, plan.clients + 1)
-    probe = _Probe(town, seats.pop())
+    probe = Probe(seats.pop())
     probe.recovered(90.0)
     tally.seconds.clear()
+    for seat in seats:
+        journal.write(kind="began", what="edit", about=seat.stall_id, version=seat.version)
     clients = [Client(number, seat, journal, plan.seed, plan.pause) for number, seat in enumerate(seats)]
     for client in clients:
         client.start()
@@ -132,52 +138,13 @@ def _seats(town: Cluster, tally: Tally, wanted: int) -> list[Seat]:
             for name in (*kept, "cooperation_modes", "moq", "stock_depth")
             if known.get(name)
         }
-        seats[member.user_id] = Seat(asker, str(stall.public_id), like)
+        seats[member.user_id] = Seat(asker, str(stall.public_id), like, stall.version)
     if len(seats) < wanted:
         raise SystemExit(f"--clients: {wanted} merchants needed, the town has {len(seats)}; raise --stalls")
     return list(seats.values())
 
 
-class _Probe:
-    """Whether the whole way works: web, database, queue, worker, list."""
-
-    def __init__(self, town: Cluster, seat: Seat) -> None:
-        self._town, self._seat = town, seat
-        self._numbers = itertools.count(1)
-
-    def recovered(self, patience: float) -> float | None:
-        """Seconds until an edit was answered and its work done; None when patience ended."""
-        from django.db import DatabaseError, close_old_connections, connection
-
-        from jobs.models import Job, JobState
-
-        began = time.monotonic()
-        path = f"stalls/{self._seat.stall_id}/"
-        seen = self._seat.stall.until_answered("GET", path)
-        body = {"moq": 1 + next(self._numbers) % 500}
-        answer = self._seat.stall.until_answered("PATCH", path, body, If_Match=seen.etag)
-        if answer.status not in (200, 412):
-            return None
-        while time.monotonic() - began < patience:
-            try:
-                close_old_connections()
-                open_jobs = Job.objects.filter(kind="matching.refresh_party").exclude(state=JobState.DONE)
-                stall = _stall_pk(self._seat.stall_id)
-                if not open_jobs.filter(dedupe_key__endswith=f"stall:{stall}").exists():
-                    return time.monotonic() - began
-            except DatabaseError:
-                connection.close()
-            time.sleep(0.05)
-        return None
-
-
-def _stall_pk(public_id: str) -> int:
-    from accounts.models import Stall
-
-    return int(Stall.objects.values_list("pk", flat=True).get(public_id=public_id))
-
-
-def _hurt(town: Cluster, plan: Plan, faults: list[str], probe: _Probe, seen: Observed) -> None:
+def _hurt(town: Cluster, plan: Plan, faults: list[str], probe: Probe, seen: Observed) -> None:
     """Each fault in an order of the seed, again and again until the time is over; each at least once."""
     from django.db import connection
 
@@ -194,18 +161,18 @@ def _hurt(town: Cluster, plan: Plan, faults: list[str], probe: _Probe, seen: Obs
             todo, rounds = rng.sample(faults, len(faults)), rounds + 1
         name = todo.pop()
         time.sleep(rng.uniform(0.2, REST_SECONDS))
-        began = time.monotonic()
         try:
-            FAULTS[name](town, rng)
+            seen.counts[name] = seen.counts.get(name, 0) + FAULTS[name](town, rng)
         except Exception as error:  # the town is in pieces already: told, and gone on with
-            sys.stderr.write(f"{name}: {error!r}\n")
+            seen.failed.append(f"{name}: {error!r}")
             connection.close()
+            continue
         recovery = probe.recovered(90.0)
-        took = time.monotonic() - began
-        sys.stderr.write(f"{name}: {took:.1f} s\n")
+        sys.stderr.write(f"{name}: {recovery} s\n")
         if recovery is None:
             seen.not_recovered.append(name)
-        seen.recoveries.setdefault(name, []).append(took)
+        else:
+            seen.recoveries.setdefault(name, []).append(recovery)
 
 
 def _memory(town: Cluster) -> dict[str, int]:
@@ -264,7 +231,12 @@ def _report(
         "ok": not wrong and not broken,
         "plan": vars(plan),
         "load_average": os.getloadavg(),
-        "faults": {name: _spread(times) for name, times in sorted(seen.recoveries.items())},
+        # How often, how much was done, and the seconds from the end of the fault until all works again.
+        "faults": {
+            name: {"done": seen.counts[name], **_spread(times)}
+            for name, times in sorted(seen.recoveries.items())
+        },
+        "faults_that_failed": seen.failed,
         "not_recovered": seen.not_recovered,
         "journal": compared,
         "requests": _requests(tally),

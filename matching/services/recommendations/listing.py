@@ -97,8 +97,10 @@ def touched_partners(market: Market, side: str, party_ids: Sequence[int]) -> lis
         at = rows_of(subjects, reached.ids)
         is_touched = (reached.values >= floors[at, 0]) & (reached.scores >= floors[at, 1])
         touched.append(reached.ids[(at < 0) | is_touched])
-    found: list[int] = np.unique(np.concatenate(touched)).tolist()
-    return found
+    found = np.unique(np.concatenate(touched))
+    # Somebody whose list was stored after the market was read is new to it, and has a job of their own.
+    known: list[int] = found[market.side(Side(side).other.value).parties.rows_of(found) >= 0].tolist()
+    return known
 
 
 @dataclass(frozen=True)

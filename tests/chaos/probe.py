@@ -1,0 +1,72 @@
+"""Whether the whole way works: web, database, broker, both queues, a worker's list."""
+
+import contextlib
+import itertools
+import time
+
+from tests.chaos.clients import Seat
+
+QUEUES = ("default", "compute")
+
+
+class Probe:
+    """A stall that nobody else edits, and a message through each queue."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._numbers = itertools.count(1)
+
+    def recovered(self, patience: float) -> float | None:
+        """Seconds until an edit is answered, its list stored and both queues heard; None after patience."""
+        from django.db import DatabaseError, close_old_connections, connection
+        from django.utils import timezone
+
+        began, at = time.monotonic(), timezone.now()
+        path = f"stalls/{self._seat.stall_id}/"
+        seen = self._seat.stall.until_answered("GET", path)
+        body = {"moq": 1 + next(self._numbers) % 500}
+        answer = self._seat.stall.until_answered("PATCH", path, body, If_Match=seen.etag)
+        if answer.status not in (200, 412):  # 412: an earlier try was cut off after it had been done
+            return None
+        silent, asked = set(QUEUES), 0.0
+        while time.monotonic() - began < patience:
+            if silent and time.monotonic() - asked > 1.0:
+                asked = time.monotonic()
+                _call(silent)
+            try:
+                close_old_connections()
+                silent -= _heard(at)
+                if not silent and self._has_its_list():
+                    return time.monotonic() - began
+            except DatabaseError:
+                connection.close()
+            time.sleep(0.05)
+        return None
+
+    def _has_its_list(self) -> bool:
+        """Whether the stored list was computed from the stall as it is."""
+        from django.db.models import F
+
+        from accounts.models import Stall
+        from matching.models import RecommendationList
+
+        stalls = Stall.objects.filter(public_id=self._seat.stall_id)
+        pk, version = stalls.values_list("pk", F("version") + F("merchant__version")).get()
+        current = RecommendationList.objects.filter(side="stall", subject_id=pk, superseded_at=None)
+        return current.filter(subject_version__gte=version).exists()
+
+
+def _call(queues: set[str]) -> None:
+    """Send a canary through each of these; a broker that is away hears of it a second later again."""
+    from jobs.tasks import canary
+
+    for queue in queues:
+        with contextlib.suppress(Exception):
+            canary.apply_async(args=[queue], queue=queue, retry=False)
+
+
+def _heard(since: object) -> set[str]:
+    """The queues through which a canary has come since then."""
+    from jobs.models import Canary
+
+    return set(Canary.objects.filter(arrived_at__gt=since).values_list("queue", flat=True))
