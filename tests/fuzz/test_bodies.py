@@ -91,8 +91,8 @@ def senders(api: Any, town: dict[str, Any], request: pytest.FixtureRequest) -> l
 def test_bodies_that_are_no_json_of_ours(senders: list[Sender]) -> None:
     before, wrong = everything(), []
     for number, sender in enumerate(senders):
-        Throttle.objects.all().delete()
         for name, content in share(broken(sender.body).items(), number, 4):
+            Throttle.objects.all().delete()  # some routes count tries before they read
             answer = sender.send(content)
             if answer.status_code not in (400, 413) or "problem+json" not in answer["Content-Type"]:
                 wrong.append(f"{sender}, {name}: {answer.status_code} {answer.content[:200]!r}")
