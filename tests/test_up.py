@@ -241,9 +241,9 @@ def test_production_without_a_setting_does_not_start(tmp_path, missing):
 @pytest.mark.faults
 def test_a_disk_that_fills_up_while_the_town_is_loaded(tmp_path):
     def no_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, 2_500_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
 
-    with town(tmp_path / "var", "--stalls", "60", "--anchors", "400", limit=no_room) as refused:
+    with town(tmp_path / "var", "--stalls", "120", "--anchors", "1500", limit=no_room) as refused:
         # A worker, full as well, may have logged its own trouble before; the last line is for the reader.
         assert refused.process.wait(60) == 1
         assert "No disk space" in refused.said().strip().splitlines()[-1]

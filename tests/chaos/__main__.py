@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--stalls", type=int, default=20)
     parser.add_argument("--anchors", type=int, default=60)
     parser.add_argument("--lossy", default="", help="a build that is wrong on purpose (tests/chaos/lossy.py)")
+    parser.add_argument("--quiet", type=float, default=120.0, help="seconds that the town may take to rest")
     options = vars(parser.parse_args())
     report = run(Plan(**options))
     print(json.dumps(report, ensure_ascii=False, indent=1))

@@ -11,7 +11,12 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from matchmaker.wsgi import application as honest
+from django.db import transaction
+
+from matchmaker.wsgi import application as honest  # sets Django up
+
+from accounts.models import Stall  # isort: skip
+from jobs.models import Job, JobState  # isort: skip
 
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
 _numbers, _told = count(1), count(1)
@@ -29,33 +34,26 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
         told.append(status)
         return start_response(status, headers, *rest)
 
+    if "drops_work" in HOW and method == "PATCH":
+        with transaction.atomic():  # nothing is sent to workers before it ends
+            answer = list(honest(environ, starting))
+            Job.objects.filter(state=JobState.QUEUED).delete()
+        return answer
     answer = list(honest(environ, starting))
     if told and told[0].startswith("2"):
         if "forgets" in HOW and is_new_stall and next(_told) % 3 == 0:
             _forget(answer)
         elif "repeats" in HOW and is_new_stall and next(_numbers) % 2:
             _repeat(answer)
-        elif "drops_work" in HOW and method == "PATCH":
-            _drop_work()
     return answer
 
 
 def _forget(answer: list[bytes]) -> None:
-    from accounts.models import Stall
-
     Stall.objects.filter(public_id=json.loads(b"".join(answer))["id"]).delete()
 
 
 def _repeat(answer: list[bytes]) -> None:
     """A second row beside the first, at another place: two at one place the database would refuse."""
-    from accounts.models import Stall
-
     stall = Stall.objects.get(public_id=json.loads(b"".join(answer))["id"])
     stall.pk, stall.public_id, stall.number = None, uuid4(), f"{stall.number[:14]}-2"
     stall.save(force_insert=True)
-
-
-def _drop_work() -> None:
-    from jobs.models import Job, JobState
-
-    Job.objects.filter(state=JobState.QUEUED).delete()

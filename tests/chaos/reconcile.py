@@ -48,20 +48,27 @@ def _edits(lines: list[Line], found: dict[str, list[str]]) -> None:
     from accounts.models import Stall
 
     possible: dict[str, set[int]] = {}
-    for line in lines:
-        if line["what"] != "edit":
-            continue
+    began: dict[str, int] = {}
+    sent, told = Counter[str](), Counter[str]()
+    for line in (line for line in lines if line["what"] == "edit"):
         stall = line["about"]
-        if line["kind"] == "sent":
+        if line["kind"] == "began":
+            began[stall] = line["version"]
+        elif line["kind"] == "sent":
             possible.setdefault(stall, set()).add(line["moq"])
+            sent[stall] += 1
         elif line["status"] == 200:
             possible[stall] = {line["moq"]}
-    acknowledged = {line["about"] for line in lines if line["what"] == "edit" and line.get("status") == 200}
-    for public_id, moq in Stall.objects.filter(public_id__in=acknowledged).values_list("public_id", "moq"):
-        if moq not in possible[str(public_id)]:
-            found["lost"].append(
-                f"edit of stall {public_id}: {moq}, not of {sorted(possible[str(public_id)])}"
-            )
+            told[stall] += 1
+    columns = ("public_id", "moq", "version")
+    for public_id, moq, version in Stall.objects.filter(public_id__in=list(told)).values_list(*columns):
+        stall, changes = str(public_id), version - began[str(public_id)]
+        if moq not in possible[stall]:
+            found["lost"].append(f"edit of stall {stall}: {moq}, not of {sorted(possible[stall])}")
+        if changes < told[stall]:
+            found["lost"].append(f"{told[stall] - changes} edits of stall {stall}")
+        if changes > sent[stall]:
+            found["double"].append(f"{changes - sent[stall]} edits of stall {stall}")
 
 
 def _proposals(sent: list[Line], answered: dict[str, Line], found: dict[str, list[str]]) -> None:

@@ -16,7 +16,6 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.probe import Probe
 from tests.chaos.reconcile import reconcile
 
-QUIET_SECONDS = 120.0
 REST_SECONDS = 1.0
 # What a new stall takes over from the one that its client has.
 _LIKE = (
@@ -45,6 +44,7 @@ class Plan:
     stalls: int = 20
     anchors: int = 60
     lossy: str = ""
+    quiet: float = 120.0
 
     @property
     def faults(self) -> list[str]:
@@ -98,7 +98,7 @@ def _run(town: Cluster, plan: Plan, faults: list[str]) -> dict[str, Any]:
         client.over.set()
     for client in clients:
         client.join()
-    drained = _drained()
+    drained = _drained(plan.quiet)
     return _report(plan, seen, tally, journal, clients, drained)
 
 
@@ -192,13 +192,13 @@ def _rss(pid: int) -> int:
         return 0
 
 
-def _drained() -> dict[str, Any]:
+def _drained(patience: float) -> dict[str, Any]:
     """Wait until no work is left; tell how long it took and what was left."""
     from jobs.models import Job, JobState
 
     began = time.monotonic()
     left = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
-    while left.exists() and time.monotonic() - began < QUIET_SECONDS:
+    while left.exists() and time.monotonic() - began < patience:
         time.sleep(0.1)
     return {
         "seconds": round(time.monotonic() - began, 1),

@@ -10,8 +10,12 @@ import pytest
 
 from tests.chaos.cluster import BASE_DIR
 from tests.chaos.faults import FAULTS
+from tests.isolation import SERVICES
 
-pytestmark = [pytest.mark.faults, pytest.mark.services_only]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(SERVICES, reason="starts servers of its own: once is enough"),
+]
 
 
 def report(*options: str) -> dict[str, Any]:
@@ -35,7 +39,7 @@ def test_nothing_is_lost_whatever_is_killed() -> None:
 
 
 def test_a_build_that_loses_on_purpose_is_found_out() -> None:
-    options = ("--minutes", "0.25", "--no-faults", "--clients", "4", "--pause", "0.05")
+    options = ("--minutes", "0.25", "--no-faults", "--clients", "4", "--pause", "0.05", "--quiet", "15")
     found = report(*options, "--lossy", "forgets,repeats,drops_work")
     told = json.dumps(found, indent=1, ensure_ascii=False)
     assert not found["ok"]
