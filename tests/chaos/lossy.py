@@ -1,7 +1,7 @@
 """Builds that are wrong on purpose, to see that the harness would notice; nothing of the product knows them.
 
 `CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
-registered, `repeats` does every second registration twice, `drops_work` throws the jobs of every edit away.
+registered, `repeats` does every second registration twice.
 """
 
 import json
@@ -11,12 +11,9 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from django.db import transaction
-
 from matchmaker.wsgi import application as honest  # sets Django up
 
 from accounts.models import Stall  # isort: skip
-from jobs.models import Job, JobState  # isort: skip
 
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
 _numbers, _told = count(1), count(1)
@@ -34,11 +31,6 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
         told.append(status)
         return start_response(status, headers, *rest)
 
-    if "drops_work" in HOW and method == "PATCH":
-        with transaction.atomic():  # nothing is sent to workers before it ends
-            answer = list(honest(environ, starting))
-            Job.objects.filter(state=JobState.QUEUED).delete()
-        return answer
     answer = list(honest(environ, starting))
     if told and told[0].startswith("2"):
         if "forgets" in HOW and is_new_stall and next(_told) % 3 == 0:

@@ -40,8 +40,8 @@ def test_nothing_is_lost_whatever_is_killed() -> None:
 
 def test_a_build_that_loses_on_purpose_is_found_out() -> None:
     options = ("--minutes", "0.25", "--no-faults", "--clients", "4", "--pause", "0.05", "--quiet", "15")
-    found = report(*options, "--lossy", "forgets,repeats,drops_work")
+    found = report(*options, "--lossy", "forgets,repeats")
     told = json.dumps(found, indent=1, ensure_ascii=False)
     assert not found["ok"]
-    for kind in ("lost", "double", "undone"):
+    for kind in ("lost", "double"):
         assert found["journal"][kind]["count"], told
