@@ -111,7 +111,7 @@ class Asker:
 
 @dataclass
 class Seat:
-    """One stall that a client may act for, and an anchor who may be proposed to."""
+    """A stall that one client alone acts for, what new stalls take over from it, and its version at first."""
 
     stall: Asker
     stall_id: str

@@ -37,7 +37,7 @@ class Kept:
             self.process = subprocess.Popen(
                 self.argv,
                 env=self.env,
-                cwd=self.account and self.folder or None,
+                cwd=self.folder if self.account else None,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
