@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POST: answer and effect are one transaction, a repeat only replays (layer: faces)."""
+"""`Idempotency-Key`: answer and effect are one transaction, a repeat only replays (layer: faces)."""
 
 import hashlib
 import json
@@ -18,6 +18,8 @@ from matchmaker.core.exception_handler import PROBLEM_TYPE
 from matchmaker.core.renderers import RENDERING
 
 REPLAYED_HEADERS = ("ETag", "Location")
+# A DELETE that is repeated finds nothing left to do.
+METHODS = ("POST", "PUT", "PATCH")
 
 
 class KeyReused(DomainError):
@@ -36,20 +38,21 @@ class _Refused(Exception):
 
 
 class Idempotent(APIView):
-    """Mixin for API views: a POST that names a key has one effect, however often it arrives."""
+    """Mixin for API views: a write that names a key has one effect, however often it arrives."""
 
     is_idempotent = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         key = request.headers.get("Idempotency-Key", "")
-        if request.method != "POST" or not key or not request.user.is_authenticated:
+        if request.method not in METHODS or not key or not request.user.is_authenticated:
             return
         if len(key) > 128 or not key.isprintable():
             message = _("At most 128 printable characters.")
             raise InvalidInput(fields={"Idempotency-Key": [str(message)]})
-        handler = getattr(self, "post")  # noqa: B009 (the class that mixes this in has it)
-        setattr(self, "post", partial(answer_once, key, handler))  # noqa: B010
+        name = request.method.lower()
+        if handler := getattr(self, name, None):
+            setattr(self, name, partial(answer_once, key, handler))
 
 
 def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -78,6 +81,8 @@ def answer_once(key: str, handler: Any, request: Request, *args: Any, **kwargs: 
 def _digest_of(request: Request) -> str:
     # One body sent for two parties of one user is two requests.
     parts = [request.get_full_path().encode(), request.headers.get("X-Party", "").strip().encode()]
+    if request.method != "POST":
+        parts.append(str(request.method).encode())
     # Not by orjson, which refuses whole numbers of more than 64 bits.
     data = request.data
     parts.append(data if isinstance(data, bytes) else json.dumps(data, sort_keys=True, default=str).encode())

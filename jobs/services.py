@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.breaker import Breaker
-from jobs.models import Canary, Job, JobState
+from jobs.models import Canary, IdempotencyKey, Job, JobState
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict, NotAllowed
 
@@ -244,6 +244,11 @@ def forget_old(*, days: int = 30) -> int:
     """Delete what ended long ago; return how many rows went."""
     before = timezone.now() - timedelta(days=days)
     return Job.objects.filter(state=JobState.DONE, finished_at__lt=before).delete()[0]
+
+
+def forget_old_answers(*, days: int = 30) -> int:
+    """Delete the answers that nobody asks for again by their key any more; return how many."""
+    return IdempotencyKey.objects.filter(updated_at__lt=timezone.now() - timedelta(days=days)).delete()[0]
 
 
 def note_canary(*, queue: str, worker: str) -> None:

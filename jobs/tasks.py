@@ -114,6 +114,12 @@ def forget_old_jobs() -> None:
     services.forget_old()
 
 
+@shared_task(name="jobs.tasks.forget_old_answers")
+def forget_old_answers() -> None:
+    """Delete the answers kept for keys that nobody sends any more."""
+    services.forget_old_answers()
+
+
 @shared_task(name="jobs.tasks.forget_old_counts")
 def forget_old_counts() -> None:
     """Delete the counts of limits whose windows are long gone."""

@@ -100,6 +100,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "forget-old-answers": {
+        "task": "jobs.tasks.forget_old_answers",
+        "schedule": crontab(hour=20, minute=20),
+        "options": {"expires": 3600.0},
+    },
     # 04:10 in the town (20:10 UTC): what was kept apart for three years goes.
     "forget-legal-records": {
         "task": "accounts.tasks.forget_legal_records",

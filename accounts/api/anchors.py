@@ -25,7 +25,7 @@ class Anchors(Idempotent, PartyView):
 
 
 @extend_schema(tags=["anchors"])
-class MyAnchor(PartyView):
+class MyAnchor(Idempotent, PartyView):
     """The anchor that the asker is or acts for."""
 
     if_match_methods = ("PATCH",)

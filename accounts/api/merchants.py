@@ -25,7 +25,7 @@ class Merchants(Idempotent, PartyView):
 
 
 @extend_schema(tags=["merchants"])
-class MyMerchant(PartyView):
+class MyMerchant(Idempotent, PartyView):
     """The merchant that the asker acts for."""
 
     if_match_methods = ("PATCH",)

@@ -40,7 +40,7 @@ class Stalls(Idempotent, PartyView, GenericAPIView[Stall]):
 
 
 @extend_schema(tags=["stalls"])
-class OneStall(PartyView):
+class OneStall(Idempotent, PartyView):
     """One stall of a merchant that the asker acts for."""
 
     if_match_methods = ("PATCH", "DELETE")

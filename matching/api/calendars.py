@@ -18,6 +18,7 @@ from accounts.choices import Scope
 from accounts.models import Anchor, Stall
 from accounts.selectors import calendar_of, holidays_from, own_stall, reference
 from accounts.services.calendars import set_anchor_calendar, set_stall_calendar
+from jobs.idempotency import Idempotent
 from matching.api.base import checked_query
 from matching.api.calendar_shapes import (
     AnchorCalendarShape,
@@ -34,7 +35,7 @@ from matchmaker.core.renderers import JSONRenderer
 _JSON, _ICS = (200, "application/json"), (200, CalendarFileRenderer.media_type)
 
 
-class CalendarView(PartyView):
+class CalendarView(Idempotent, PartyView):
     """A calendar: read as JSON or as a file, replaced as JSON."""
 
     if_match_methods = ("PUT",)

@@ -55,7 +55,7 @@ from matchmaker.core.serializers import StrictSerializer
 
 
 @extend_schema(tags=["outcomes"])
-class OneOutcome(MatchingView):
+class OneOutcome(Idempotent, MatchingView):
     """What the session of one booking brought."""
 
     may_match_methods = ("PUT",)

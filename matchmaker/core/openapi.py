@@ -20,7 +20,7 @@ PROBLEM_SCHEMA = {
 _KEY = {
     "name": "Idempotency-Key", "in": "header", "required": False,
     "schema": {"type": "string", "maxLength": 128},
-    "description": "Repeat a POST safely: the same key and body give the same answer once more.",
+    "description": "Repeat a write safely: the same key and body give the same answer once more.",
 }  # fmt: skip
 _IF_MATCH = {
     "name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"},
@@ -33,7 +33,7 @@ _MAY_MATCH = _IF_MATCH | {
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds problem+json answers, Idempotency-Key on POST and If-Match where the view takes it."""
+    """Adds problem+json answers, and Idempotency-Key and If-Match where the view takes it."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
@@ -42,7 +42,7 @@ class ProblemAutoSchema(AutoSchema):
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for status in PROBLEM_STATUSES:
             operation["responses"].setdefault(str(status), {"description": "Problem", "content": content})
-        if self.method == "POST" and getattr(self.view, "is_idempotent", False):
+        if self.method in ("POST", "PUT", "PATCH") and getattr(self.view, "is_idempotent", False):
             operation.setdefault("parameters", []).append(_KEY)
         if self.method in getattr(self.view, "if_match_methods", ()):
             operation.setdefault("parameters", []).append(_IF_MATCH)

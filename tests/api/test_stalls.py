@@ -124,6 +124,25 @@ def test_an_edit_needs_the_current_etag_and_is_heard_of(api, merchant_user, stal
     assert (stall.moq, last.moq, last.history_type, last.history_user) == (9, 9, "~", merchant_user)
 
 
+def test_an_edit_whose_answer_was_lost_is_repeated_by_its_key(api, merchant_user, stall, announced):
+    client, key = api(merchant_user), {"HTTP_IDEMPOTENCY_KEY": "edit-1"}
+    sent = {"HTTP_IF_MATCH": f'"v{stall.version}"', **key}
+    first = client.patch(one(stall), {"moq": 7}, **sent)
+    again = client.patch(one(stall), {"moq": 7}, **sent)
+
+    assert (first.status_code, again.status_code) == (200, 200), again.json()
+    assert (again.json(), again["ETag"], again["Idempotency-Replayed"]) == (
+        first.json(),
+        first["ETag"],
+        "true",
+    )
+    assert len(announced) == 1
+    other = client.patch(one(stall), {"moq": 8}, **sent)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    # Without the key, who is late is told so.
+    assert client.patch(one(stall), {"moq": 7}, HTTP_IF_MATCH=sent["HTTP_IF_MATCH"]).status_code == 412
+
+
 def test_an_edit_is_checked_against_what_is_stored(api, merchant_user, stall):
     answer = api(merchant_user).patch(one(stall), {"price_min_cents": 99_999}, HTTP_IF_MATCH="*")
 
