@@ -16,8 +16,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed plans the same faults")
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--pause", type=float, default=0.1, help="mean seconds between a client's requests")
-    parser.add_argument("--only", nargs="*", default=[], help="these faults alone")
-    parser.add_argument("--no-faults", action="store_true", help="only use the town: a soak")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="NAME[=TIMES]", help="these faults alone, so often at least"
+    )
+    parser.add_argument("--no-faults", action="store_true", help="only use the town")
+    parser.add_argument("--deliveries", type=int, default=0, help="so many jobs, each delivered five times")
     parser.add_argument("--stalls", type=int, default=20)
     parser.add_argument("--anchors", type=int, default=60)
     parser.add_argument("--lossy", default="", help="a build that is wrong on purpose (tests/chaos/lossy.py)")

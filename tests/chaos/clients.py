@@ -1,191 +1,144 @@
-"""Clients that use the town all the time, and write down what they send and what they were told.
+"""Clients that use the town all the time: each acts for one stall, and for whoever has to answer it."""
 
-A line is on the disk before the request goes out, and another after the answer: what was acknowledged and
-what was only tried can be told apart afterwards, whatever happened between.
-"""
-
-import http.client
-import json
-import os
 import random
 import threading
-import time
-import uuid
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from string import ascii_lowercase
 from typing import Any
+from zoneinfo import ZoneInfo
 
-# A request that was not answered is sent again with the same key for so long.
-PATIENCE_SECONDS = 90.0
-TIMEOUT_SECONDS = 15.0
+from tests.chaos.asking import Answer, Asker, Journal, Scribe
+from tests.chaos.seats import AnchorSeat, Seats
 
-
-class Journal:
-    """Lines of JSON, each on the disk before it is left."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
-        self._lock = threading.Lock()
-        self.lines: list[dict[str, Any]] = []
-
-    def write(self, **line: Any) -> None:
-        with self._lock:
-            self.lines.append(line)
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-
-@dataclass
-class Answer:
-    """What came back at last: status 0 when nothing did."""
-
-    status: int
-    body: dict[str, Any] = field(default_factory=dict)
-    etag: str = ""
-    tries: int = 1
-
-
-@dataclass
-class Tally:
-    """How requests went, of all clients."""
-
-    answered: dict[int, int] = field(default_factory=dict)
-    broken: int = 0
-    without_retry_after: int = 0
-    seconds: list[tuple[str, float]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def note(self, method: str, status: int, seconds: float, headers: Any) -> None:
-        with self.lock:
-            self.answered[status] = self.answered.get(status, 0) + 1
-            self.seconds.append((method, seconds))
-            if status == 503 and "Retry-After" not in headers:
-                self.without_retry_after += 1
-
-
-class Asker:
-    """One token at one address; asks once, or until there is an answer that is no failure of the town."""
-
-    def __init__(self, port: int, token: str, tally: Tally) -> None:
-        self.port, self.token, self.tally = port, token, tally
-
-    def once(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One try; OSError and http.client's errors when the town does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
-        sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        began = time.monotonic()
-        try:
-            text = None if body is None else json.dumps(body)
-            connection.request(method, f"/api/v1/{path}", text, sent)
-            answer = connection.getresponse()
-            data = answer.read()
-        finally:
-            connection.close()
-        self.tally.note(method, answer.status, time.monotonic() - began, answer.headers)
-        found = json.loads(data) if data and "json" in answer.headers.get("Content-Type", "") else {}
-        return Answer(answer.status, found, answer.headers.get("ETag", ""))
-
-    def until_answered(
-        self, method: str, path: str, body: Any = None, *, over: threading.Event | None = None, **headers: str
-    ) -> Answer:
-        """The first answer below 500, asked for again and again; status 0 when patience ended."""
-        deadline, tries = time.monotonic() + PATIENCE_SECONDS, 0
-        while time.monotonic() < deadline:
-            tries += 1
-            try:
-                answer = self.once(method, path, body, **headers)
-                # 409 in_progress: another try of ours, cut off, is still at work.
-                in_progress = answer.status == 409 and "in_progress" in json.dumps(answer.body)
-                if answer.status < 500 and answer.status != 429 and not in_progress:
-                    answer.tries = tries
-                    return answer
-            except (OSError, http.client.HTTPException, ValueError):
-                with self.tally.lock:
-                    self.tally.broken += 1
-            time.sleep(min(0.05 * 2**tries, 1.0))
-        return Answer(0, tries=tries)
-
-
-@dataclass
-class Seat:
-    """A stall that one client alone acts for, what new stalls take over from it, and its version at first."""
-
-    stall: Asker
-    stall_id: str
-    like: dict[str, Any]
-    version: int = 0
+FIGURES = {
+    "gmv_cents": 1_000_000, "orders": 100, "buyers": 80, "views": 6_000, "viewers": 3_000,
+    "duration_seconds": 3_600, "refunded_cents": 180_000, "cancelled_cents": 100_000, "orders_cancelled": 10,
+    "orders_returned": 18,
+}  # fmt: skip
+_TOWN = ZoneInfo("Asia/Shanghai")
+# What a client may be told, for others act at the same time; anything else is a fault of the town or of ours.
+REFUSALS = {
+    "propose": {400, 409},  # the hour is taken, the pair is open already or does not fit any more
+    "accept": {409},  # the hour or the week was taken meanwhile
+    "approve": {409},  # likewise
+}
 
 
 class Client(threading.Thread):
-    """Registers stalls, edits its own, proposes and withdraws, until it is told to stop."""
+    """Acts until it is told to stop: registers, edits, proposes, answers, decides, tells outcomes."""
 
-    def __init__(self, number: int, seat: Seat, journal: Journal, seed: int, pause: float) -> None:
+    def __init__(self, number: int, seats: Seats, journal: Journal, seed: int, pause: float) -> None:
         super().__init__(daemon=True, name=f"client-{number}")
-        self.number, self.seat, self.journal, self.pause = number, seat, journal, pause
+        self.seats, self.seat, self.pause = seats, seats.stalls[number], pause
+        self.scribe = Scribe(journal, self.name)
         self.rng = random.Random(seed * 1000 + number)  # noqa: S311
         self.over = threading.Event()
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        moves = (self.register, self.edit, self.edit, self.propose)
+        moves: tuple[Callable[[], Any], ...] = (
+            self.register, self.edit, self.edit, self.bargain, self.bargain, self.tell,
+        )  # fmt: skip
         try:
             while not self.over.wait(self.rng.uniform(0.0, 2.0 * self.pause)):
                 self.rng.choice(moves)()
         except BaseException as error:  # told in the report: a dead client would look like a quiet one
             self.error = error
 
-    def register(self) -> None:
+    def register(self, **headers: str) -> Answer:
         """A new stall, whose name is in no other row."""
         # Letters alone: a name with a row of digits could be a phone number, and is refused.
         mark = "".join(self.rng.choice(ascii_lowercase) for _ in range(12))
-        name = f"chaos-{mark}"
-        body = self.seat.like | {"name": name, "number": mark, "floor": 1}
-        self._send("register", name, "POST", "stalls/", body)
+        body = self.seat.like | {"name": f"chaos-{mark}", "number": mark, "floor": 1}
+        return self._send(self.seat.asker, "register", f"chaos-{mark}", "POST", "stalls/", body, **headers)
 
-    def edit(self) -> None:
+    def edit(self, **headers: str) -> Answer:
         """Another MOQ for its own stall, on the version that it has just read."""
         path = f"stalls/{self.seat.stall_id}/"
-        seen = self.seat.stall.until_answered("GET", path)
+        seen = self.seat.asker.until_answered("GET", path)
         if seen.status != 200:
-            return
-        number = seen.body["moq"] % 500 + 1 if seen.body["moq"] else 1
-        self._send("edit", self.seat.stall_id, "PATCH", path, {"moq": number}, If_Match=seen.etag)
+            return seen
+        body = {"moq": seen.body["moq"] % 500 + 1 if seen.body["moq"] else 1}
+        headers["If_Match"] = seen.etag
+        return self._send(self.seat.asker, "edit", self.seat.stall_id, "PATCH", path, body, **headers)
 
-    def propose(self) -> None:
-        """A proposal to somebody on the list, and most times its withdrawal."""
-        page = self.seat.stall.until_answered("GET", f"stalls/{self.seat.stall_id}/suggestions/?page_size=20")
-        free = [card for card in page.body.get("results", []) if "propose" in card["allowed_actions"]]
-        if not free:
+    def bargain(self) -> None:
+        """A proposal to somebody on the list, and what becomes of it."""
+        found = self.propose()
+        if found is None:
             return
-        day = 7 + self.rng.randrange(14)
-        at = time.strftime("%Y-%m-%d", time.gmtime(time.time() + day * 86_400))
-        hour = self.rng.randrange(9, 21)
-        terms = {
-            "commission_rate": "0.50",
+        match, anchor = found
+        chance = self.rng.random()
+        if chance < 0.03:  # who declines is not suggested again for a month: there are not that many
+            self._move(anchor.asker, match, "decline", reason_code="decline_terms")
+        elif chance < 0.3:
+            self._move(self.seat.asker, match, "withdraw", reason_code="withdraw_mistake")
+        elif chance < 0.95 and self._move(anchor.asker, match, "accept").status == 200:
+            self._decide(match)
+
+    def propose(self, **headers: str) -> tuple[str, AnchorSeat] | None:
+        """The match that a proposal made, with the anchor; None when there was nobody or it was refused."""
+        path = f"stalls/{self.seat.stall_id}/suggestions/?page_size=50"
+        cards = self.seat.asker.until_answered("GET", path).body.get("results", [])
+        free = [card for card in cards if "propose" in card["allowed_actions"]]
+        self.rng.shuffle(free)
+        for card in free:
+            anchor = self.seats.anchors.get(card["partner"]["id"])
+            terms = anchor and self._terms(anchor)
+            if anchor and terms:
+                body = {"suggestion": card["id"], "terms": terms}
+                stall = self.seat.stall_id
+                made = self._send(self.seat.asker, "propose", stall, "POST", "matches/", body, **headers)
+                return (made.body["id"], anchor) if made.status == 201 else None
+        return None
+
+    def tell(self) -> None:
+        """What one of its sessions brought; the anchor confirms it."""
+        if not self.seat.held:
+            return self.bargain()
+        booking, anchor = self.seat.held.pop()
+        path = f"bookings/{booking}/outcome/"
+        if self._send(self.seat.asker, "record", booking, "PUT", path, FIGURES).status == 201:
+            self._send(anchor.asker, "confirm", booking, "POST", f"{path}confirm/", {})
+        return None
+
+    def _terms(self, anchor: AnchorSeat) -> dict[str, Any] | None:
+        """Terms at an hour of the coming two months at which both are open; None when there is none."""
+        modes = [mode for mode in self.seat.like["cooperation_modes"] if mode in anchor.modes]
+        hours = [
+            hour for hour in range(168) if self.seat.availability[hour] == anchor.availability[hour] == "1"
+        ]
+        if not modes or not hours:
+            return None
+        hour = self.rng.choice(hours)
+        today = datetime.now(_TOWN).replace(hour=0, minute=0, second=0, microsecond=0)
+        week = today + timedelta(days=7 * self.rng.randrange(1, 9) - today.weekday())
+        at = week + timedelta(hours=hour)
+        return {
+            "commission_rate": "0.40",
             "slot_fee_cents": 0,
-            "cooperation_mode": self.seat.like["cooperation_modes"][0],
+            "cooperation_mode": modes[0],
             "sessions": [
-                {"starts_at": f"{at}T{hour:02}:00:00+08:00", "ends_at": f"{at}T{hour + 1:02}:00:00+08:00"}
+                {"starts_at": at.isoformat(), "ends_at": (at + timedelta(hours=1)).isoformat()},
             ],
         }
-        body = {"suggestion": self.rng.choice(free)["id"], "terms": terms}
-        made = self._send("propose", self.seat.stall_id, "POST", "matches/", body)
-        if made.status == 201 and self.rng.random() < 0.8:
-            match_id = made.body["id"]
-            reason = {"reason_code": "withdraw_mistake"}
-            self._send("withdraw", match_id, "POST", f"matches/{match_id}/withdraw/", reason)
 
-    def _send(self, what: str, about: str, method: str, path: str, body: Any, **headers: str) -> Answer:
-        key = uuid.uuid4().hex
-        told = {"what": what, "about": about, "key": key, "client": self.number, "moq": body.get("moq")}
-        self.journal.write(kind="sent", **told)
-        answer = self.seat.stall.until_answered(method, path, body, Idempotency_Key=key, **headers)
-        made = answer.body.get("id") if answer.status in (200, 201) else None
-        self.journal.write(kind="answered", status=answer.status, id=made, tries=answer.tries, **told)
-        # A proposal may name an hour at which one of the two is not free.
-        if answer.status == 400 and what != "propose":
-            raise AssertionError(f"{what}: {answer.body}")
+    def _decide(self, match: str) -> None:
+        """What becomes of an agreed match; most that are approved are called off, so that weeks stay free."""
+        chance = self.rng.random()
+        if chance < 0.15:
+            self._move(self.seats.staff, match, "reject", reason_code="reject_terms_unclear")
+        elif chance < 0.3:
+            self._move(self.seat.asker, match, "withdraw", reason_code="withdraw_mistake")
+        elif self._move(self.seats.staff, match, "approve").status == 200 and chance < 0.95:
+            self._move(self.seat.asker, match, "cancel", reason_code="cancel_illness")
+
+    def _move(self, asker: Asker, match: str, action: str, **body: str) -> Answer:
+        return self._send(asker, action, match, "POST", f"matches/{match}/{action}/", body)
+
+    def _send(self, asker: Asker, what: str, *rest: Any, **headers: str) -> Answer:
+        answer = self.scribe.send(asker, what, *rest, **headers)
+        if answer.status >= 400 and answer.status not in REFUSALS.get(what, ()):
+            raise AssertionError(f"{what}: {answer.status} {answer.body}")
         return answer

@@ -17,6 +17,11 @@ from tests.chaos.proxy import Proxy
 from tests.services import _postgres_binaries, _readable, _redis_binary, _unprivileged, free_port, wait_until
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+_CREATE_EFFECTS = """
+from django.db import connection
+from tests.chaos.inside.apps import EFFECTS
+connection.cursor().execute(EFFECTS)
+"""
 CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "matchmaker.celery"]
 
 
@@ -49,6 +54,13 @@ class Cluster:
         self.named[name] = self.keeper.add(kept)
         return kept
 
+    def set_up_django(self) -> None:
+        """Let this process see the database and the broker of the town."""
+        os.environ.update(self.env)
+        import django
+
+        django.setup()
+
     def logs(self, most: int = 3000) -> str:
         """The ends of all logs, for who looks for a fault."""
         paths = sorted(self.folder.glob("*.log"))
@@ -56,7 +68,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(*, stalls: int, anchors: int, wsgi: str = "matchmaker.wsgi") -> Iterator[Cluster]:
+def cluster(*, stalls: int, anchors: int, lossy: str = "") -> Iterator[Cluster]:
     """The whole town, seeded and answering; nothing of it is left afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mm-chaos-", dir="/tmp"))  # noqa: S108
     keeper = Keeper()
@@ -67,10 +79,11 @@ def cluster(*, stalls: int, anchors: int, wsgi: str = "matchmaker.wsgi") -> Iter
         town = Cluster(folder, {}, free_port(), redis_port, keeper, proxy)
         database = _start_postgres(town)
         _start_redis(town, redis_port)
-        town.env = _environment(folder, database, proxy.port)
+        town.env = _environment(folder, database, proxy.port, lossy)
         town.manage("migrate", "--verbosity", "0")
+        town.manage("shell", "--verbosity", "0", "--command", _CREATE_EFFECTS)
         town.manage("seed", "--stalls", str(stalls), "--anchors", str(anchors), "--progress", "none")
-        _start_town(town, wsgi)
+        _start_town(town, "tests.chaos.lossy" if lossy else "matchmaker.wsgi")
         keeper.start()
         yield town
     finally:
@@ -79,7 +92,7 @@ def cluster(*, stalls: int, anchors: int, wsgi: str = "matchmaker.wsgi") -> Iter
         rmtree(folder, ignore_errors=True)
 
 
-def _environment(folder: Path, database: str, redis_port: int) -> dict[str, str]:
+def _environment(folder: Path, database: str, redis_port: int, lossy: str) -> dict[str, str]:
     (folder / "var").mkdir(exist_ok=True)
     return {
         **os.environ,
@@ -91,11 +104,11 @@ def _environment(folder: Path, database: str, redis_port: int) -> dict[str, str]
         "MATCHMAKER_SMS_BACKEND": "gateway.Sms",
         "MATCHMAKER_STAFF_TOTP": "false",
         "MATCHMAKER_BOOTSTRAP": "0",
-        "MATCHMAKER_LEASE_SECONDS": "8",
         "SECRET_KEY": secrets.token_urlsafe(50),
-        "DJANGO_SETTINGS_MODULE": "matchmaker.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.chaos.inside.settings",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(BASE_DIR),
+        "CHAOS_LOSSY": lossy,
     }
 
 
@@ -147,7 +160,7 @@ def _start_town(town: Cluster, wsgi: str) -> None:
     worker = [*CELERY, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     compute = ["-Q", "compute", "-n", "compute@%h", "--pool", "threads", "--concurrency", "2"]
     town.keep("compute", [*worker, *compute], env=env)
-    default = ["-Q", "default", "-n", "default@%h", "--pool", "prefork", "--concurrency", "2"]
+    default = ["-Q", "default", "-n", "default@%h", "--pool", "prefork", "--concurrency", "4"]
     town.keep("default", [*worker, *default], env=env)
     beat = [
         *CELERY,

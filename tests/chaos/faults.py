@@ -2,125 +2,178 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from tests.chaos.clients import Client
 from tests.chaos.cluster import Cluster
+from tests.chaos.inside.apps import CRASH, EFFECT
+from tests.services import wait_until
 
-# Does it and returns how many times, where that is more than once.
-Fault = Callable[[Cluster, random.Random], int]
-
-
-def kill_worker(town: Cluster, rng: random.Random) -> int:
-    """Kill -9 one worker with all it started."""
-    town.named[rng.choice(("default", "compute"))].kill()
-    return 1
+QUEUES = ("default", "compute")
+# Long enough that a job which was seen at work is still at it when its worker is killed.
+WORK_SECONDS = 1.0
 
 
-def kill_pool_child(town: Cluster, rng: random.Random) -> int:
-    """Kill -9 one process of the prefork pool, the worker itself lives."""
+@dataclass(frozen=True)
+class Hurt:
+    """How many times it was done, the jobs that have to be done in spite of it, and those that cannot be.
+
+    `seconds` is given by a fault that sees for itself how long it was felt; after others the run looks.
+    """
+
+    times: int = 1
+    jobs: Sequence[int] = ()
+    hopeless: Sequence[int] = ()
+    seconds: float | None = None
+
+
+Fault = Callable[[Cluster, Client], Hurt]
+
+
+def kill_workers(town: Cluster, hand: Client) -> Hurt:
+    """Kill -9 both workers with all they started, each in the middle of a job."""
+    jobs = _at_work(dict.fromkeys(QUEUES, 1))
+    for queue in QUEUES:
+        town.named[queue].kill()
+    return Hurt(len(QUEUES), jobs)
+
+
+def kill_pool_children(town: Cluster, hand: Client) -> Hurt:
+    """Kill -9 every process of the prefork pool in the middle of a job; the worker itself lives."""
+    jobs = _at_work({"default": len(town.named["default"].children())})
     children = town.named["default"].children()
-    if not children:
-        raise RuntimeError("there is none to kill")
-    _kill(rng.choice(children))
-    return 1
+    for child in children:
+        _kill(child)
+    return Hurt(len(children), jobs)
 
 
-def kill_web(town: Cluster, rng: random.Random) -> int:
-    """Kill -9 the web, whatever it was committing."""
+def kill_web_at_commit(town: Cluster, hand: Client) -> Hurt:
+    """Kill -9 the process that serves a write before, during or after its COMMIT, and send it again."""
+    write = hand.rng.choice((hand.register, hand.edit, hand.propose))
+    began, killed = time.monotonic(), hand.scribe.killed
+    write(aim=hand.rng.choice(("before", "during", "after")))
+    return Hurt(hand.scribe.killed - killed, seconds=time.monotonic() - began)
+
+
+def kill_web(town: Cluster, hand: Client) -> Hurt:
+    """Kill -9 the web with all its processes, whatever it was doing."""
     town.named["web"].kill()
-    return 1
+    return Hurt()
 
 
-def kill_web_child(town: Cluster, rng: random.Random) -> int:
-    """Kill -9 one of the web's processes."""
-    children = town.named["web"].children()
-    if not children:
-        raise RuntimeError("there is none to kill")
-    _kill(rng.choice(children))
-    return 1
-
-
-def kill_beat(town: Cluster, rng: random.Random) -> int:
+def kill_beat(town: Cluster, hand: Client) -> Hurt:
     """Kill -9 what asks for the sweeps."""
     town.named["beat"].kill()
-    return 1
+    return Hurt()
 
 
-def kill_redis(town: Cluster, rng: random.Random) -> int:
+def kill_redis(town: Cluster, hand: Client) -> Hurt:
     """Kill -9 Redis and keep it down for three seconds; it comes back empty."""
     town.named["redis"].kill(down=3.0)
     time.sleep(3.0)
-    return 1
+    return Hurt()
 
 
-def hang_redis(town: Cluster, rng: random.Random) -> int:
+def hang_redis(town: Cluster, hand: Client) -> Hurt:
     """Freeze Redis: connections stay, nothing is answered."""
     redis = town.named["redis"]
     redis.signal(signal.SIGSTOP)
-    time.sleep(rng.uniform(4.0, 12.0))
+    time.sleep(hand.rng.uniform(4.0, 12.0))
     redis.signal(signal.SIGCONT)
-    return 1
+    return Hurt()
 
 
-def flush_redis(town: Cluster, rng: random.Random) -> int:
-    """FLUSHALL: every message, count and lock is gone."""
+def flush_redis(town: Cluster, hand: Client) -> Hurt:
+    """FLUSHALL while messages wait: every message, count and lock is gone."""
+    jobs = [_enqueue(EFFECT, queue, seconds=0.0) for queue in QUEUES for _ in range(10)]
     _redis(town, "FLUSHALL")
-    return 1
+    return Hurt(1, jobs)
 
 
-def reset_connections(town: Cluster, rng: random.Random) -> int:
+def reset_connections(town: Cluster, hand: Client) -> Hurt:
     """Reset every connection to Redis, and each new one for three seconds."""
-    broken = town.proxy.reset(3.0)
+    town.proxy.reset(3.0)
     time.sleep(3.0)
-    return broken
+    return Hurt()
 
 
-def kill_postgres(town: Cluster, rng: random.Random) -> int:
+def slow_connections(town: Cluster, hand: Client) -> Hurt:
+    """Hold up all that goes to and from Redis by a fifth of a second, for five."""
+    town.proxy.slow(0.2, 5.0)
+    time.sleep(5.0)
+    return Hurt()
+
+
+def kill_postgres(town: Cluster, hand: Client) -> Hurt:
     """Kill -9 the database with all its processes."""
     town.named["postgres"].kill()
-    return 1
+    return Hurt()
 
 
-def deliver_again(town: Cluster, rng: random.Random) -> int:
+def deliver_again(town: Cluster, hand: Client) -> Hurt:
     """Deliver each of the newest jobs two to five times more."""
     from jobs.models import Job
     from jobs.tasks import run_job
 
     delivered = 0
-    for pk, queue in Job.objects.order_by("-pk").values_list("pk", "queue")[:200]:
-        for _ in range(rng.randint(2, 5)):
+    for pk, queue in Job.objects.exclude(kind=CRASH).order_by("-pk").values_list("pk", "queue")[:200]:
+        for _ in range(hand.rng.randint(2, 5)):
             run_job.apply_async(args=[pk], queue=queue, retry=False)
             delivered += 1
-    return delivered
+    return Hurt(delivered)
 
 
-def send_rubbish(town: Cluster, rng: random.Random) -> int:
+def send_rubbish(town: Cluster, hand: Client) -> Hurt:
     """No JSON, a pickle, an unknown task and a job that is not there, in both queues."""
-    for queue in ("default", "compute"):
+    for queue in QUEUES:
         for body in (b"no json at all", b"\x80\x04N.", _message("jobs.nobody_knows_this"), b"{}"):
             _redis(town, "LPUSH", queue, body)
-    return 1
+    return Hurt()
+
+
+def crash(town: Cluster, hand: Client) -> Hurt:
+    """A job that ends whatever process works on it, until it is given up; everything else goes on."""
+    return Hurt(hopeless=[_enqueue(CRASH, hand.rng.choice(QUEUES))])
 
 
 FAULTS: dict[str, Fault] = {
-    "worker_killed": kill_worker,
-    "pool_child_killed": kill_pool_child,
+    "worker_killed": kill_workers,
+    "pool_child_killed": kill_pool_children,
+    "web_killed_at_commit": kill_web_at_commit,
     "web_killed": kill_web,
-    "web_child_killed": kill_web_child,
     "beat_killed": kill_beat,
     "redis_killed": kill_redis,
     "redis_hung": hang_redis,
     "redis_flushed": flush_redis,
     "connections_reset": reset_connections,
+    "connections_slow": slow_connections,
     "postgres_killed": kill_postgres,
     "delivered_again": deliver_again,
     "rubbish": send_rubbish,
+    "crashing_job": crash,
 }
+
+
+def _at_work(wanted: dict[str, int]) -> list[int]:
+    """Enqueue so many jobs in each queue and return their numbers once workers have begun all of them."""
+    from jobs.models import Job, JobState
+
+    queues = [queue for queue, count in wanted.items() for _ in range(count)]
+    jobs = [_enqueue(EFFECT, queue, seconds=WORK_SECONDS) for queue in queues]
+    begun = Job.objects.filter(pk__in=jobs, state=JobState.RUNNING)
+    wait_until(lambda: begun.count() == len(jobs), seconds=30.0, every=0.01)
+    return jobs
+
+
+def _enqueue(kind: str, queue: str, **args: float) -> int:
+    from jobs.services import enqueue
+
+    return int(enqueue(kind=kind, key=f"{kind}:{uuid.uuid4().hex}", args=args, queue=queue).pk)
 
 
 def _kill(pid: int) -> None:

@@ -1,7 +1,8 @@
 """Builds that are wrong on purpose, to see that the harness would notice; nothing of the product knows them.
 
 `CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
-registered, `repeats` does every second registration twice.
+registered, `repeats` does every second registration twice, `misfiles` lets every second withdrawn match look
+expired. Workers know `drops` and `doubles` (tests/chaos/inside).
 """
 
 import json
@@ -14,9 +15,10 @@ from uuid import uuid4
 from matchmaker.wsgi import application as honest  # sets Django up
 
 from accounts.models import Stall  # isort: skip
+from matching.models import Match  # isort: skip
 
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
-_numbers, _told = count(1), count(1)
+_numbers, _told, _withdrawn = count(1), count(1), count(1)
 
 Start = Callable[..., Any]
 
@@ -37,6 +39,8 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
             _forget(answer)
         elif "repeats" in HOW and is_new_stall and next(_numbers) % 2:
             _repeat(answer)
+        elif "misfiles" in HOW and path.endswith("/withdraw/") and next(_withdrawn) % 2:
+            Match.objects.filter(public_id=path.split("/")[-3]).update(status="expired")
     return answer
 
 

@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import time
+import uuid
+from collections.abc import Sequence
 
-from tests.chaos.clients import Seat
+from tests.chaos.seats import Seat
 
 QUEUES = ("default", "compute")
 
@@ -16,17 +18,20 @@ class Probe:
         self._seat = seat
         self._numbers = itertools.count(1)
 
-    def recovered(self, patience: float) -> float | None:
-        """Seconds until an edit is answered, its list stored and both queues heard; None after patience."""
+    def recovered(self, patience: float, jobs: Sequence[int] = ()) -> float | None:
+        """Seconds until an edit is answered, its list stored, both queues heard and these jobs done.
+
+        None when patience ended first.
+        """
         from django.db import DatabaseError, close_old_connections, connection
         from django.utils import timezone
 
         began, at = time.monotonic(), timezone.now()
         path = f"stalls/{self._seat.stall_id}/"
-        seen = self._seat.stall.until_answered("GET", path)
+        seen = self._seat.asker.until_answered("GET", path)
         body = {"moq": 1 + next(self._numbers) % 500}
-        answer = self._seat.stall.until_answered("PATCH", path, body, If_Match=seen.etag)
-        if answer.status not in (200, 412):  # 412: an earlier try was cut off after it had been done
+        headers = {"If_Match": seen.etag, "Idempotency_Key": uuid.uuid4().hex}
+        if self._seat.asker.until_answered("PATCH", path, body, **headers).status != 200:
             return None
         silent, asked = set(QUEUES), 0.0
         while time.monotonic() - began < patience:
@@ -36,7 +41,7 @@ class Probe:
             try:
                 close_old_connections()
                 silent -= _heard(at)
-                if not silent and self._has_its_list():
+                if not silent and self._has_its_list() and _done(jobs):
                     return time.monotonic() - began
             except DatabaseError:
                 connection.close()
@@ -54,6 +59,12 @@ class Probe:
         pk, version = stalls.values_list("pk", F("version") + F("merchant__version")).get()
         current = RecommendationList.objects.filter(side="stall", subject_id=pk, superseded_at=None)
         return current.filter(subject_version__gte=version).exists()
+
+
+def _done(jobs: Sequence[int]) -> bool:
+    from jobs.models import Job, JobState
+
+    return Job.objects.filter(pk__in=jobs, state=JobState.DONE).count() == len(jobs)
 
 
 def _call(queues: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""A small TCP proxy between the town and its Redis: it can reset every connection, no root needed."""
+"""A small TCP proxy between the town and its Redis: resets and delays connections, no root needed."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends RST in
 
 
 class Proxy(threading.Thread):
-    """Forwards connections to a port; `reset` breaks them all and refuses others for a while."""
+    """Forwards connections to a port; `reset` breaks them all for a while, `slow` holds up their data."""
 
     def __init__(self, target: int) -> None:
         super().__init__(daemon=True, name="proxy")
@@ -18,6 +18,8 @@ class Proxy(threading.Thread):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._broken_until = 0.0
+        self._slow_until = 0.0
+        self._lag = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -38,6 +40,10 @@ class Proxy(threading.Thread):
             _reset(connection)
         return len(broken) // 2
 
+    def slow(self, lag: float, seconds: float) -> None:
+        """Hold up every piece of data by `lag` seconds, both ways, for so long."""
+        self._lag, self._slow_until = lag, time.monotonic() + seconds
+
     def end(self) -> None:
         """Stop listening and drop all connections."""
         self._listener.close()
@@ -55,23 +61,24 @@ class Proxy(threading.Thread):
         server.settimeout(None)
         with self._lock:
             self._open |= {client, server}
-        there = threading.Thread(target=_pump, args=(client, server), daemon=True)
+        there = threading.Thread(target=self._pump, args=(client, server), daemon=True)
         there.start()
-        _pump(server, client)
+        self._pump(server, client)
         there.join()
         with self._lock:
             self._open -= {client, server}
         for connection in (client, server):
             connection.close()
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for connection in (source, sink):
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(65536):
+                if time.monotonic() < self._slow_until:
+                    time.sleep(self._lag)
+                sink.sendall(data)
+        for connection in (source, sink):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _reset(connection: socket.socket) -> None:

@@ -5,29 +5,49 @@ from collections import Counter, defaultdict
 from typing import Any
 
 Line = dict[str, Any]
+Found = dict[str, list[str]]
 
 
 def reconcile(lines: list[Line]) -> dict[str, Any]:
     """What was lost, what is there twice, and what nobody sent; Django has to be set up."""
-    found: dict[str, list[str]] = {"lost": [], "double": [], "never_sent": [], "undone": []}
+    found: Found = {"lost": [], "double": [], "never_sent": [], "undone": []}
     sent = [line for line in lines if line["kind"] == "sent"]
     answered = {line["key"]: line for line in lines if line["kind"] == "answered"}
     _registrations(sent, answered, found)
     _edits(lines, found)
-    _proposals(sent, answered, found)
+    _matches(sent, answered, found)
+    _outcomes(answered, found)
     _lists(found)
     acknowledged = sum(200 <= line["status"] < 300 for line in answered.values())
     return {
         "sent": len(sent),
         "acknowledged": acknowledged,
         "unanswered": sum(line["status"] == 0 for line in answered.values()),
-        "answers": dict(Counter(f"{line['what']} {line['status']}" for line in answered.values())),
+        "answers": dict(sorted(Counter(_told(line) for line in answered.values()).items())),
         "at_most_lost_share": round(3.0 / acknowledged, 6) if acknowledged else None,
+        # Repeats of a write that was cut off after it had been done.
+        "replayed": sum(line["replayed"] for line in answered.values()),
+        "killed_at_commit": _killed(answered),
         **{kind: {"count": len(what), "first": what[:20]} for kind, what in found.items()},
     }
 
 
-def _registrations(sent: list[Line], answered: dict[str, Line], found: dict[str, list[str]]) -> None:
+def _told(line: Line) -> str:
+    return " ".join(str(line[name]) for name in ("what", "status", "code") if line[name])
+
+
+def _killed(answered: dict[str, Line]) -> dict[str, dict[str, int]]:
+    """How many writes had their web killed before, during and after the COMMIT, and what had been done."""
+    killed: dict[str, dict[str, int]] = {}
+    for line in answered.values():
+        if line["aim"]:
+            counts = killed.setdefault(line["aim"], {"writes": 0, "had_committed": 0})
+            counts["writes"] += 1
+            counts["had_committed"] += line["replayed"]
+    return killed
+
+
+def _registrations(sent: list[Line], answered: dict[str, Line], found: Found) -> None:
     from accounts.models import Stall
 
     rows: dict[str, list[str]] = defaultdict(list)
@@ -43,7 +63,7 @@ def _registrations(sent: list[Line], answered: dict[str, Line], found: dict[str,
     found["never_sent"] += [f"stall {name}" for name in rows if name not in tried]
 
 
-def _edits(lines: list[Line], found: dict[str, list[str]]) -> None:
+def _edits(lines: list[Line], found: Found) -> None:
     """A stall holds what was acknowledged last or tried since, and changed as often as was acknowledged."""
     from accounts.models import Stall
 
@@ -71,21 +91,68 @@ def _edits(lines: list[Line], found: dict[str, list[str]]) -> None:
             found["double"].append(f"{changes - sent[stall]} edits of stall {stall}")
 
 
-def _proposals(sent: list[Line], answered: dict[str, Line], found: dict[str, list[str]]) -> None:
+def _matches(sent: list[Line], answered: dict[str, Line], found: Found) -> None:
+    """A match is where the last acknowledged move left it, and has as many events as moves."""
+    from django.db.models import Count
+
     from matching.models import Match
 
-    told = [line for line in answered.values() if line["what"] == "propose" and line["status"] == 201]
-    status = {str(i): s for i, s in Match.objects.values_list("public_id", "status")}
-    found["lost"] += [f"match {line['id']}" for line in told if line["id"] not in status]
-    ids = Counter(line["id"] for line in told)
-    found["double"] += [f"match {match} told {times} times" for match, times in ids.items() if times > 1]
-    for line in answered.values():
-        if line["what"] == "withdraw" and line["status"] == 200 and status.get(line["about"]) != "withdrawn":
-            found["lost"].append(f"withdrawal of {line['about']}: {status.get(line['about'])}")
+    ids = [line["id"] for line in answered.values() if line["what"] == "propose" and line["status"] == 201]
+    found["double"] += [f"match {match} told {n} times" for match, n in Counter(ids).items() if n > 1]
+    rows = (
+        Match.objects.filter(public_id__in=ids)
+        .annotate(moves=Count("events"))
+        .values_list("public_id", "status", "moves")
+    )
+    held = {str(public_id): (status, moves) for public_id, status, moves in rows}
+    becomes, moves, open_ones = dict.fromkeys(ids, "proposed"), Counter(ids), set[str]()
+    for line in sent:
+        match, answer = line["about"], answered.get(line["key"])
+        if match not in becomes:
+            continue
+        if answer is None or answer["status"] == 0:
+            open_ones.add(match)  # it may have been done or not
+        elif answer["status"] == 200:
+            becomes[match] = answer["becomes"]
+            moves[match] += 1
+    for match in ids:
+        status, events = held.get(match, (None, 0))
+        if match in open_ones and status is not None:
+            continue
+        if status != becomes[match] or events < moves[match]:
+            found["lost"].append(
+                f"match {match}: {status} by {events}, not {becomes[match]} by {moves[match]}"
+            )
+        elif events > moves[match]:
+            found["double"].append(f"match {match}: {events} events of {moves[match]} moves")
     _notices(set(ids), found)
 
 
-def _lists(found: dict[str, list[str]]) -> None:
+def _outcomes(answered: dict[str, Line], found: Found) -> None:
+    """Every acknowledged figure is there, and confirmed where that was acknowledged; each told once."""
+    from django.db.models import Count
+
+    from matching.models import Outcome
+
+    rows = Outcome.objects.annotate(told=Count("events")).values_list("booking__public_id", "status", "told")
+    held = {str(booking): (status, told) for booking, status, told in rows}
+    moves = Counter[str]()
+    wanted: dict[str, str] = {}
+    for line in answered.values():
+        if line["what"] in ("record", "confirm") and 200 <= line["status"] < 300:
+            moves[line["about"]] += 1
+            wanted[line["about"]] = "confirmed" if line["what"] == "confirm" else "recorded"
+    for booking, count in moves.items():
+        status, told = held.get(booking, (None, 0))
+        if told < count or status not in (wanted[booking], "confirmed"):
+            found["lost"].append(
+                f"outcome of {booking}: {status} by {told}, not {wanted[booking]} by {count}"
+            )
+        elif told > 2:
+            found["double"].append(f"outcome of {booking}: {told} events")
+
+
+def _lists(found: Found) -> None:
     """After the town has come to rest every stall's list was computed from the stall as it is."""
     from matching.models import RecommendationList
     from matching.snapshot.market import read_versions
@@ -97,7 +164,7 @@ def _lists(found: dict[str, list[str]]) -> None:
             found["undone"].append(f"list of stall {stall}: {held.get(stall)} of {version}")
 
 
-def _notices(matches: set[str], found: dict[str, list[str]]) -> None:
+def _notices(matches: set[str], found: Found) -> None:
     """Everybody who acts for the anchor was told of the proposal, and nobody of anything twice."""
     from accounts.models import Membership
     from matching.models import Match

@@ -30,18 +30,27 @@ def report(*options: str) -> dict[str, Any]:
 
 
 def test_nothing_is_lost_whatever_is_killed() -> None:
-    found = report("--minutes", "1")
+    found = report("--minutes", "1", "--deliveries", "200")
     assert found["ok"], json.dumps(found, indent=1, ensure_ascii=False)
     assert set(found["faults"]) == set(FAULTS) and not found["faults_that_failed"]
     assert found["faults"]["delivered_again"]["done"] > 100
+    assert found["deliveries"]["effects"] == 200 and found["deliveries"]["deliveries"] == 1000
     assert found["journal"]["acknowledged"] > 50
+    told = " ".join(found["journal"]["answers"])
+    for move in ("register", "edit", "propose", "accept", "approve", "cancel", "record", "confirm"):
+        assert f"{move} 20" in told, told
     assert found["requests"]["503_without_retry_after"] == 0
 
 
 def test_a_build_that_loses_on_purpose_is_found_out() -> None:
     options = ("--minutes", "0.25", "--no-faults", "--clients", "4", "--pause", "0.05", "--quiet", "15")
-    found = report(*options, "--lossy", "forgets,repeats")
+    lossy = "forgets,repeats,misfiles,drops,doubles"
+    found = report(*options, "--deliveries", "30", "--lossy", lossy)
     told = json.dumps(found, indent=1, ensure_ascii=False)
     assert not found["ok"]
     for kind in ("lost", "double"):
         assert found["journal"][kind]["count"], told
+    for kind in ("stall", "match"):
+        assert any(line.startswith(kind) for line in found["journal"]["lost"]["first"]), told
+    for kind in ("without_effect", "with_more"):
+        assert found["deliveries"][kind], told

@@ -1,0 +1,44 @@
+"""Kinds of jobs for the harness, and no weekly quota that would end its proposals."""
+
+import os
+import time
+from importlib import import_module
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connection
+
+from jobs.registry import Run, handles
+
+# No constraint: what is done twice is to be seen, not to be prevented.
+EFFECTS = "CREATE TABLE chaos_effects (job bigint NOT NULL)"
+EFFECT, CRASH = "chaos.effect", "chaos.crash"
+
+
+# A build that is wrong on purpose: how many rows a job leaves, of which it should leave one.
+_LOSSY = os.environ.get("CHAOS_LOSSY", "").split(",")
+
+
+def effect(run: Run, seconds: float) -> None:
+    """Work for so long, then leave one row."""
+    time.sleep(seconds)
+    rows = 0 if "drops" in _LOSSY and run.job_id % 3 == 0 else 1
+    rows += "doubles" in _LOSSY and run.job_id % 3 == 1
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO chaos_effects (job) VALUES (%s)", [[run.job_id]] * rows)
+
+
+def crash(run: Run) -> None:
+    """End the process that works on this, without a word."""
+    os._exit(1)
+
+
+class InsideConfig(AppConfig):
+    name = "tests.chaos.inside"
+    label = "chaos_inside"
+
+    def ready(self) -> None:
+        handles(EFFECT)(effect)
+        handles(CRASH)(crash)
+        quota: Any = import_module("matching.services.quota")
+        quota.PROPOSALS_A_WEEK = 1_000_000

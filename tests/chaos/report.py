@@ -1,0 +1,113 @@
+"""What one run says: counts, seconds, what was lost (layer: the harness's last word)."""
+
+import os
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tests.chaos.asking import Journal, Tally
+from tests.chaos.clients import Client
+from tests.chaos.deliveries import effects_of
+from tests.chaos.memory import Memory
+from tests.chaos.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Observed, Plan
+
+
+def report(
+    plan: "Plan", seen: "Observed", tally: Tally, journal: Journal, clients: Sequence[Client], memory: Memory
+) -> dict[str, Any]:
+    """Wait until the town is quiet, compare, and tell; `ok` when nothing is wrong."""
+    from matching.services.invariants import check_some
+
+    drained = _drained(plan.quiet, seen.hopeless)
+    compared = reconcile(journal.lines)
+    effects = effects_of(seen.jobs)
+    # A dead letter is a violation that staff have to see; these are wanted.
+    wanted = {11: drained["given_up_as_it_should"]}
+    violated = {
+        str(line["number"]): line["found"][:5] or line["violations"]
+        for line in check_some()
+        if line["violations"] != wanted.get(line["number"], 0)
+    }
+    failures = [repr(client.error) for client in clients if client.error]
+    faulty = [
+        *(compared[kind]["count"] for kind in ("lost", "double", "never_sent", "undone")),
+        *_faults_of(effects),
+        *_faults_of(seen.deliveries or {}),
+        drained["left"],
+        drained["dead"],
+        drained["not_dead"],
+        violated,
+        failures,
+        seen.not_recovered,
+        tally.without_retry_after,
+    ]
+    return {
+        "ok": not any(faulty),
+        "plan": vars(plan),
+        "load_average": os.getloadavg(),
+        # How often, how much was done, and the seconds from the end of the fault until all works again.
+        "faults": {
+            name: {"done": seen.counts[name], **spread(times)}
+            for name, times in sorted(seen.recoveries.items())
+        },
+        "faults_that_failed": seen.failed,
+        "not_recovered": seen.not_recovered,
+        "journal": compared,
+        "jobs_hurt": {"jobs": len(seen.jobs), **effects},
+        "deliveries": seen.deliveries,
+        "requests": _requests(tally),
+        "drained": drained,
+        "invariants_violated": violated,
+        "clients_failed": failures,
+        "memory": memory.told(),
+    }
+
+
+def spread(times: Iterable[float]) -> dict[str, float]:
+    """How many, the median, the 99th of a hundred and the most."""
+    ordered = sorted(times)
+    if not ordered:
+        return {"times": 0}
+    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    numbers = {"p50": statistics.median(ordered), "p99": p99, "max": ordered[-1]}
+    return {"times": len(ordered), **{name: round(value, 3) for name, value in numbers.items()}}
+
+
+def _faults_of(effects: dict[str, Any]) -> list[Any]:
+    return [effects.get(name) for name in ("without_effect", "with_more")]
+
+
+def _drained(patience: float, hopeless: Sequence[int]) -> dict[str, Any]:
+    """Wait until no work is left; tell how long it took, what was left, and what was given up."""
+    from jobs.models import Job, JobState
+
+    began = time.monotonic()
+    left = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
+    while left.exists() and time.monotonic() - began < patience:
+        time.sleep(0.1)
+    dead = Job.objects.filter(state=JobState.DEAD)
+    return {
+        "seconds": round(time.monotonic() - began, 1),
+        "left": list(left.values_list("kind", flat=True)),
+        "dead": list(dead.exclude(pk__in=hopeless).values_list("kind", "error")),
+        "given_up_as_it_should": dead.filter(pk__in=hopeless).count(),
+        "not_dead": len(hopeless) - dead.filter(pk__in=hopeless).count(),
+        "jobs": Job.objects.count(),
+    }
+
+
+def _requests(tally: Tally) -> dict[str, Any]:
+    kinds = {"read": ("GET",), "write": ("POST", "PATCH", "PUT")}
+    return {
+        "by_status": {str(status): times for status, times in sorted(tally.answered.items())},
+        "cut_off": tally.broken,
+        "503_without_retry_after": tally.without_retry_after,
+        "seconds": {
+            kind: spread(took for method, took in tally.seconds if method in methods)
+            for kind, methods in kinds.items()
+        },
+    }
