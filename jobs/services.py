@@ -140,6 +140,11 @@ def claim(job_id: int) -> Job | None:
     return Job.objects.get(pk=job_id) if taken else None
 
 
+def was_lost(job_id: int) -> bool:
+    """Whether the worker that had this job is gone; perhaps the job was the reason."""
+    return Job.objects.filter(pk=job_id, state=JobState.RUNNING, lease_until__lt=clock.sql_now()).exists()
+
+
 def claim_alike(job: Job, *, most: int = 100) -> list[Job]:
     """Take the other jobs of the same kind that are due, oldest first."""
     due = Job.objects.filter(kind=job.kind, state=JobState.QUEUED, not_before__lte=clock.sql_now())

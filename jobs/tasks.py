@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils.module_loading import module_has_submodule
 
 from jobs import services, throttle
+from jobs.alone import company
 from jobs.models import Job
 from jobs.registry import handler_for, is_joint
 
@@ -63,9 +64,10 @@ class JobRun:
 def run_job(job_id: int) -> None:
     """Run one job, if it is still to be done, with all that its kind does in one go."""
     load_handlers()
-    job = services.claim(job_id)
-    if job is not None:
-        _work([job, *services.claim_alike(job)] if is_joint(job.kind) else [job])
+    with company.alone() if services.was_lost(job_id) else company.beside_others():
+        job = services.claim(job_id)
+        if job is not None:
+            _work([job, *services.claim_alike(job)] if is_joint(job.kind) else [job])
 
 
 def _work(jobs: Sequence[Job]) -> None:

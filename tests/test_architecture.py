@@ -25,6 +25,7 @@ LAYERS = (
         "moves",
         "packing",
         "registry",
+        "alone",
         "breaker",
         "hours",
         "outcomes",

@@ -66,3 +66,14 @@ def test_a_worker_that_crashes_or_goes_deaf_is_replaced(tmp_path: Path) -> None:
             finished(job, 2)
         assert finished(job, 45).result == {"pid": town.pids()[2]}
         assert "this worker hears nothing any more" in (tmp_path / "log").read_text()
+
+
+def test_a_job_that_crashes_its_worker_takes_no_other_with_it(tmp_path: Path) -> None:
+    with supervised(tmp_path, env=QUICK) as town:
+        innocent = ask("frail.last", args={"seconds": 5})
+        wait_until(lambda: Job.objects.get(pk=innocent.pk).state == JobState.RUNNING, 20)
+        crash = ask("frail.crash")
+        assert finished(crash, 60).state == JobState.DEAD
+        assert finished(innocent, 10).state == JobState.DONE
+        assert innocent.attempts == 2, "once beside the other, once by itself"
+        assert len(town.pids()) == 1 + MAX_ATTEMPTS
