@@ -37,8 +37,8 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "sweep-jobs": {
         "task": "jobs.tasks.sweep_jobs",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
     },
     "ask-for-due-lists": {
         "task": "matching.tasks.ask_for_due_lists",
