@@ -20,6 +20,7 @@ from accounts.choices import (
     StreamingPermit,
 )
 from accounts.models import Anchor, Stall
+from accounts.privacy.masking import CARD, Seen
 from accounts.selectors import reference
 from matchmaker.core.money import percent, yuan
 
@@ -46,55 +47,57 @@ RETURN_STEP = 10
 
 def stall_card(stall: Stall) -> Card:
     """What an anchor sees of a stall."""
+    seen = Seen(stall, CARD)
     book = reference()
-    zone = book.zones.by_id.get(stall.zone_id)
+    zone = book.zones.by_id.get(seen.zone_id)
     return {
-        "id": str(stall.public_id),
+        "id": str(seen.public_id),
         "side": "stall",
-        "name": stall.name,
+        "name": seen.name,
         "zone": zone.labelled() if zone else None,
-        "floor": stall.floor,
-        "categories": book.categories.labelled(stall.categories),
-        "styles": book.styles.labelled(stall.styles),
-        "price_band": price_band(stall.price_min_cents, stall.price_max_cents),
-        "commission_band": rate_band(stall.commission_rate, COMMISSION_STEP),
-        "slot_fee": fee_label(stall.slot_fee_cents),
-        "moq": stall.moq,
-        "restock_days": stall.restock_days,
-        "return_rate_band": rate_band(stall.return_rate, RETURN_STEP),
-        "streaming_permit": choice_labels(StreamingPermit)[stall.streaming_permit],
-        "cooperation_modes": _choices(CooperationMode, stall.cooperation_modes),
-        "platforms": _choices(Platform, stall.platforms),
-        "languages": book.languages.labelled(stall.languages),
+        "floor": seen.floor,
+        "categories": book.categories.labelled(seen.categories),
+        "styles": book.styles.labelled(seen.styles),
+        "price_band": price_band(seen.price_min_cents, seen.price_max_cents),
+        "commission_band": rate_band(seen.commission_rate, COMMISSION_STEP),
+        "slot_fee": fee_label(seen.slot_fee_cents),
+        "moq": seen.moq,
+        "restock_days": seen.restock_days,
+        "return_rate_band": rate_band(seen.return_rate, RETURN_STEP),
+        "streaming_permit": choice_labels(StreamingPermit)[seen.streaming_permit],
+        "cooperation_modes": _choices(CooperationMode, seen.cooperation_modes),
+        "platforms": _choices(Platform, seen.platforms),
+        "languages": book.languages.labelled(seen.languages),
     }
 
 
 def anchor_card(anchor: Anchor) -> Card:
     """What a stall sees of an anchor."""
+    seen = Seen(anchor, CARD)
     book = reference()
-    region = book.regions.by_id.get(anchor.region_id) if anchor.region_id else None
+    region = book.regions.by_id.get(seen.region_id) if seen.region_id else None
     return {
-        "id": str(anchor.public_id),
+        "id": str(seen.public_id),
         "side": "anchor",
-        "name": anchor.display_name,
-        "tier": tier(anchor.followers),
-        "followers_band": count_band(anchor.followers, FOLLOWER_EDGES),
-        "average_viewers_band": count_band(anchor.average_viewers, VIEWER_EDGES),
+        "name": seen.display_name,
+        "tier": tier(seen.followers),
+        "followers_band": count_band(seen.followers, FOLLOWER_EDGES),
+        "average_viewers_band": count_band(seen.average_viewers, VIEWER_EDGES),
         "region": region.labelled() if region else None,
-        "categories": book.categories.labelled(anchor.categories),
-        "styles": book.styles.labelled(anchor.styles),
-        "languages": book.languages.labelled(anchor.languages),
-        "platforms": _choices(Platform, dict.fromkeys(item["platform"] for item in anchor.platforms)),
-        "price_band": sold_band(anchor.price_shares),
+        "categories": book.categories.labelled(seen.categories),
+        "styles": book.styles.labelled(seen.styles),
+        "languages": book.languages.labelled(seen.languages),
+        "platforms": _choices(Platform, dict.fromkeys(item["platform"] for item in seen.platforms)),
+        "price_band": sold_band(seen.price_shares),
         "audience": {
-            "age": _largest(anchor.audience_age),
-            "gender": _largest(anchor.audience_gender),
-            "city_tier": _largest(anchor.audience_city_tier),
+            "age": _largest(seen.audience_age),
+            "gender": _largest(seen.audience_gender),
+            "city_tier": _largest(seen.audience_city_tier),
         },
-        "commission_band": rate_band(anchor.commission_rate, COMMISSION_STEP),
-        "slot_fee": fee_label(anchor.slot_fee_cents),
-        "cooperation_modes": _choices(CooperationMode, anchor.cooperation_modes),
-        "is_on_site": anchor.is_on_site,
+        "commission_band": rate_band(seen.commission_rate, COMMISSION_STEP),
+        "slot_fee": fee_label(seen.slot_fee_cents),
+        "cooperation_modes": _choices(CooperationMode, seen.cooperation_modes),
+        "is_on_site": seen.is_on_site,
     }
 
 

@@ -17,6 +17,7 @@ from jobs import services, throttle
 from jobs.alone import company
 from jobs.models import Job
 from jobs.registry import handler_for, is_joint
+from matchmaker.core.masking import mask
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def _work(jobs: Sequence[Job]) -> None:
     except Exception:
         logger.exception("jobs %s (%s) failed", [job.pk for job in jobs], jobs[0].kind)
         if len(jobs) == 1:
-            services.fail(jobs[0], error=traceback.format_exc(limit=20)[-4000:])
+            services.fail(jobs[0], error=mask(traceback.format_exc(limit=20))[-4000:])
             return
         for job in jobs:  # only the one at fault fails alone
             _work([job])

@@ -1,9 +1,8 @@
-"""How a log line looks, for eyes and for machines; neither shows a whole phone number."""
+"""How a log line looks, for eyes and for machines; neither shows what is private."""
 
 import json
 import logging
 import os
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from matchmaker import correlation
-
-# A mainland number with or without its country code, an E.164 number, an 18-digit identity or credit code.
-# Not by \b: to it a Chinese character is part of the word that the number stands in.
-_BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
-_PERSONAL = re.compile(
-    rf"\+\d{{4,11}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}(?:86)?1[3-9]\d{{5}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{4}}){_AFTER}"
-)
-
-
-def mask(text: str) -> str:
-    """The text with phone and identity numbers cut down to their last four characters."""
-    return _PERSONAL.sub(lambda found: "****" + next(part for part in found.groups() if part), text)
+from matchmaker.core.masking import mask
 
 
 def context_of(record: logging.LogRecord) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from stdnum.cn import ric, uscc
 from accounts.models import Anchor, Membership, Merchant, Stall, User
 from matching.api.render import CONTACT_STATUSES
 from matching.models import Match
-from matchmaker.logs import mask
+from matchmaker.core.masking import mask
 
 # What the factories call people; no label, fixture or text of the town holds one of them.
 REAL_NAMES = ("李晓", "陈小姐", "曾诺比", "昆仑先生")

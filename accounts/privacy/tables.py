@@ -1,7 +1,7 @@
 """The one table: every column of every model that holds anything of a person (layer: selectors).
 
-Export, erasure, what cards may read and invariant 15 follow it; a column that is missing here fails a test.
- Models of higher rooms are named, not imported.
+Export, erasure, masking (cards, profiles, contacts, logs) and invariant 15 follow it; a column that it lacks
+fails a test. Models of higher rooms are named, not imported.
 """
 
 from accounts.privacy.classes import AtErasure, Field, Table
@@ -15,8 +15,8 @@ OFFERED = "weekly_capacity hosts_at_once availability"
 EVENT = "seq action from_status to_status actor_id actor_role reason_code at prev_hash hash"
 
 MERCHANT = {
-    F.PERSONAL: "name credit_code licence_expires_on",
-    F.COUNTERPART: "contact_name contact_phone",
+    F.PERSONAL: "credit_code licence_expires_on",
+    F.COUNTERPART: "name contact_name contact_phone",
 }
 STALL = {
     F.PUBLIC: "name floor categories styles moq restock_days cooperation_modes platforms languages "

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from accounts.acting import asker
 from accounts.cards import anchor_card, stall_card
 from accounts.models import Anchor, Stall
-from accounts.privacy.masking import without_contacts
+from accounts.privacy.masking import PROFILE, Seen, without_contacts
 from accounts.services.profiles import open_profile
 from matching.api.base import MatchingView
 from matching.api.render import CONTACT_STATUSES
@@ -58,13 +58,14 @@ class SuggestedProfile(MatchingView):
 
 
 def _profile(partner: Stall | Anchor, *, is_counterpart: bool) -> dict[str, Any]:
+    seen = Seen(partner, PROFILE)
     if isinstance(partner, Stall):
-        card, about = stall_card(partner), partner.description
+        card, about = stall_card(partner), seen.description
     else:
-        card, about = anchor_card(partner), partner.bio
+        card, about = anchor_card(partner), seen.bio
     return {
         "card": card,
         "about": about if is_counterpart else without_contacts(about),
-        "availability": partner.availability,
-        "weekly_capacity": partner.weekly_capacity,
+        "availability": seen.availability,
+        "weekly_capacity": seen.weekly_capacity,
     }

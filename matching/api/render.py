@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accounts.cards import anchor_card, stall_card
+from accounts.privacy.masking import AGREED, Seen
 from matching.access import Standing
 from matching.choices import ACTIVE_STATUSES, MatchStatus, Role, Side
 from matching.models import Booking, Match, MatchEvent, Terms
@@ -68,8 +69,9 @@ def _contact(match: Match, side: str | None) -> dict[str, str] | None:
     if side is None or match.status not in CONTACT_STATUSES:
         return None
     if side == Side.STALL:
-        return {"name": match.anchor.real_name, "phone": match.anchor.contact_phone}
-    merchant = match.stall.merchant
+        anchor = Seen(match.anchor, AGREED)
+        return {"name": anchor.real_name, "phone": anchor.contact_phone}
+    merchant = Seen(match.stall.merchant, AGREED)
     return {"name": merchant.contact_name or merchant.name, "phone": merchant.contact_phone}
 
 

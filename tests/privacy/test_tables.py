@@ -1,11 +1,14 @@
 """The table of field classes covers every column, and cards read no more than it lets them."""
 
+from dataclasses import replace
+
 import pytest
 from django.apps import apps
 
 from accounts.cards import anchor_card, stall_card
 from accounts.privacy import NOTHING_PERSONAL, TABLES, Field, erased_values, rows_of
 from accounts.privacy.classes import AtErasure
+from accounts.privacy.masking import AGREED, CARD, PROFILE, Hidden, Seen, _columns_of
 from matching.api import render
 from matching.choices import MatchStatus
 from tests.matching.market import agreed, make_anchor, make_stall
@@ -43,7 +46,7 @@ class Watched:
     """A row that notes which of its columns are read."""
 
     def __init__(self, row):
-        self._row, self.read = row, set()
+        self._row, self.read, self._meta = row, set(), row._meta
 
     def __getattr__(self, name):
         self.read.add(name.removesuffix("_id") if name.endswith("_id") and name != "public_id" else name)
@@ -61,6 +64,30 @@ def test_cards_read_only_what_everybody_may_see_and_bands():
     allowed = {Field.PUBLIC, Field.BAND, Field.INTERNAL}
     assert Field.BAND in classes_read(stall, "accounts.stall") <= allowed
     assert Field.BAND in classes_read(anchor, "accounts.anchor") <= allowed
+
+
+@pytest.mark.django_db
+def test_what_others_may_not_see_is_not_there_for_them():
+    anchor = make_anchor(bio="Two years on air")
+    assert Seen(anchor, CARD).display_name == anchor.display_name
+    assert Seen(anchor, PROFILE).bio == Seen(anchor, AGREED).bio == anchor.bio
+    assert Seen(anchor, AGREED).real_name == anchor.real_name
+    for classes, name in ((CARD, "bio"), (PROFILE, "real_name"), (AGREED, "birth_date"), (AGREED, "pk")):
+        with pytest.raises(Hidden):
+            getattr(Seen(anchor, classes), name)
+
+
+@pytest.mark.django_db
+def test_a_card_that_asks_for_more_than_the_table_lets_it_is_not_made(monkeypatch):
+    anchor, table = make_anchor(), TABLES["accounts.anchor"]
+    columns = {**table.columns, Field.PUBLIC: "", Field.SECRET: f"{table.columns[Field.PUBLIC]} id_digest"}
+    monkeypatch.setitem(TABLES, "accounts.anchor", replace(table, columns=columns))
+    _columns_of.cache_clear()
+    try:
+        with pytest.raises(Hidden):
+            anchor_card(anchor)
+    finally:
+        _columns_of.cache_clear()
 
 
 @pytest.mark.django_db
