@@ -55,17 +55,19 @@ class Seats:
     staff: Asker
 
 
-def take_seats(town: Cluster, tally: Tally, wanted: int, *, held: int = 0) -> Seats:
-    """Give accounts and tokens to `wanted` stalls that are suggested, all such anchors, and one of staff.
+def take_seats(
+    town: Cluster, tally: Tally, wanted: int, *, held: int = 0, anchors: int | None = None
+) -> Seats:
+    """Give accounts and tokens to `wanted` stalls that are suggested, such anchors, and one of staff.
 
     With `held` every stall has that many sessions behind it whose outcomes are due.
     """
-    anchors = _anchors(town, tally)
+    seats = _anchors(town, tally, anchors)
     stalls = _stalls(town, tally, wanted)
     if held:
         for seat in stalls:
-            _hold(seat, list(anchors.values()), held)
-    return Seats(stalls, anchors, _staff(town, tally))
+            _hold(seat, list(seats.values()), held)
+    return Seats(stalls, seats, _staff(town, tally))
 
 
 def _asker(town: Cluster, tally: Tally, user: Any) -> Asker:
@@ -104,12 +106,12 @@ def _stalls(town: Cluster, tally: Tally, wanted: int) -> list[Seat]:
     return list(seats.values())
 
 
-def _anchors(town: Cluster, tally: Tally) -> dict[str, AnchorSeat]:
+def _anchors(town: Cluster, tally: Tally, most: int | None) -> dict[str, AnchorSeat]:
     from accounts.models import Anchor, Membership, User
     from matching.rules import own_reasons
 
     seats: dict[str, AnchorSeat] = {}
-    for anchor in Anchor.objects.order_by("pk"):
+    for anchor in Anchor.objects.order_by("pk")[:most]:
         if own_reasons(anchor):
             continue
         user, _made = User.objects.get_or_create(phone=f"+86188{anchor.pk:08}", defaults={"name": "Chaos"})
