@@ -34,8 +34,9 @@ _BEFORE, _AFTER = r"(?<![0-9A-Za-z.\-_])", r"(?![0-9A-Za-z\-_])"
 _PHONE = re.compile(_BEFORE + r"(?:\+?86[- ]?)?(1[3-9]\d{9})" + _AFTER)
 _NUMBER = re.compile(_BEFORE + r"[0-9A-Z]{2}\d{6}[0-9A-Z]{10}" + _AFTER)
 _EMAIL = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+(?:com|cn|net|org)\b")
-# Signing in: whoever knows the phone is told it, and has no token yet.
-_SIGN_IN = "/api/v1/auth/"
+
+# Who proves a phone has given it one request before, and is told which it is before being signed in.
+_PROVING = "/api/v1/auth/phone/"
 
 leaks: list[str] = []
 seconds = 0.0
@@ -65,17 +66,31 @@ def look_at_answer(response: Any, sent: str) -> None:
     """Note what an answer tells of somebody else than it may."""
     global seconds
     path = response.request["PATH_INFO"]
-    if getattr(response, "streaming", False) or not path.startswith("/api/") or path.startswith(_SIGN_IN):
+    if path.startswith(_PROVING):
         return
     began = time.perf_counter()
-    text = response.content.decode("utf-8", "replace")
+    text = _text_of(response)
     # What the asker has sent may come back, such as in a refusal.
     found = {value for value in personal_in(text) if value not in sent} - EXAMPLES
     if found:
         with _uncounted():
-            told = found - _known_to(_asker(response), found)
+            told = found - _known_to(getattr(response.wsgi_request, "user", None), found)
         leaks.extend(f"the answer of {path} tells {value[:2]}… of somebody else" for value in sorted(told))
     seconds += time.perf_counter() - began
+
+
+def _text_of(response: Any) -> str:
+    """What an answer says; of one that is streamed what its rows said, which then wait to be read again."""
+    kind = response.get("Content-Type", "")
+    if not kind.startswith("text/") and "json" not in kind:
+        return ""
+    if not getattr(response, "streaming", False):
+        return str(response.content.decode("utf-8", "replace"))
+    if response.is_async:
+        return ""
+    parts = list(response.streaming_content)
+    response.streaming_content = parts
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 @contextmanager
@@ -86,12 +101,6 @@ def _uncounted() -> Iterator[None]:
         yield
     finally:
         connection.force_debug_cursor = counted
-
-
-def _asker(response: Any) -> Any:
-    context = getattr(response, "renderer_context", None) or {}
-    request = context.get("request")
-    return getattr(request, "user", None) if request else None
 
 
 def _known_to(user: Any, found: set[str]) -> set[str]:

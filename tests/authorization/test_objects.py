@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from accounts.models import Anchor, Merchant, Stall
+from accounts.models import Anchor, Erasure, Merchant, Stall
+from accounts.services.erasure import erase, request_erasure
 from jobs.models import IdempotencyKey, Throttle
 from matching.models import Block, Match, Reaction
 from matching.tokens import make_suggestion_id
@@ -89,6 +90,31 @@ def test_a_blocked_user_gets_no_answer_anywhere(clients: Any, ids: Any, merchant
             path = path.replace(name, str(value))
         for method in (method for method in methods if methods[method] != OPEN):
             assert send(clients["owner"], method, path).status_code == 401, (method, route)
+
+
+def test_who_is_erased_is_nobody_to_everybody(
+    clients: Any, ids: Any, merchant: Merchant, merchant_user: Any
+) -> None:
+    name = "欧阳昆仑"
+    Merchant.objects.filter(pk=merchant.pk).update(contact_name=name, contact_phone="+8613700001111")
+    private = [str(merchant_user.phone), name, "13700001111", merchant.credit_code]
+    request_erasure(actor=merchant_user, user=merchant_user)
+    for is_done in (False, True):
+        if is_done:
+            erase(erasure_id=Erasure.objects.get().pk)
+        for route, methods in TABLE.items():
+            path = route
+            for name, value in ids.items():
+                path = path.replace(name, str(value))
+            for method in (m for m in methods if not route.startswith("auth/") and methods[m] != OPEN):
+                assert send(clients["owner"], method, path).status_code == 401, (method, route)
+                if method != "GET" or not is_done:
+                    continue
+                for role in PEOPLE[1:]:
+                    answer = send(clients[role], method, path)
+                    assert answer.status_code < 500, (method, route, role)
+                    text = b"".join(answer).decode("utf-8", "replace")
+                    assert not [word for word in private if word and word in text], (route, role)
 
 
 # --- what is somebody else's ------------------------------------------------------------------------

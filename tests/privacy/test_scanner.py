@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from django.core.cache import cache
+from django.http import StreamingHttpResponse
 from django.urls import path
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,7 +26,17 @@ class Leaky(APIView):
         return Response({"phone": Anchor.objects.get().contact_phone})
 
 
-urlpatterns = [path("api/v1/leaky/", Leaky.as_view())]
+class Streams(APIView):
+    """Tells it bit by bit."""
+
+    def get(self, request):
+        phone = Anchor.objects.get().contact_phone
+        return StreamingHttpResponse(
+            iter(['{"phone": "', phone[:6], phone[6:], '"}']), content_type="text/csv"
+        )
+
+
+urlpatterns = [path("api/v1/leaky/", Leaky.as_view()), path("pages/leaky/", Streams.as_view())]
 
 
 @pytest.fixture
@@ -74,7 +85,10 @@ def test_an_answer_is_for_oneself_a_counterpart_and_staff(api, found, staff_user
     assert len(found()) == 1
     api(other).get("/api/v1/leaky/")
     assert len(found()) == 1
-    api(own).get("/api/v1/leaky/"), api(staff_user).get("/api/v1/leaky/")
+    streamed = api(stranger).get("/pages/leaky/")
+    assert len(found()) == 1 and TOLD in streamed.getvalue().decode(), "looked at, and still there to be read"
+    for path_of in ("/api/v1/leaky/", "/pages/leaky/"):
+        api(own).get(path_of), api(staff_user).get(path_of)
     assert found() == []
     agreed(stall, anchor)
     api(member_of(stall)).get("/api/v1/leaky/")
