@@ -46,6 +46,16 @@ class Answer:
     tries: int = 1
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One answered request; `at` is when the answer came, by the monotonic clock."""
+
+    method: str
+    status: int
+    seconds: float
+    at: float
+
+
 @dataclass
 class Tally:
     """How requests went, of all clients."""
@@ -53,13 +63,13 @@ class Tally:
     answered: dict[int, int] = field(default_factory=dict)
     broken: int = 0
     without_retry_after: int = 0
-    seconds: list[tuple[str, float]] = field(default_factory=list)
+    asked: list["Asked"] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, method: str, status: int, seconds: float, headers: Any) -> None:
         with self.lock:
             self.answered[status] = self.answered.get(status, 0) + 1
-            self.seconds.append((method, seconds))
+            self.asked.append(Asked(method, status, seconds, time.monotonic()))
             if status == 503 and "Retry-After" not in headers:
                 self.without_retry_after += 1
 

@@ -15,6 +15,8 @@ from tests.chaos.reconcile import reconcile
 if TYPE_CHECKING:
     from tests.chaos.run import Observed, Plan
 
+WRITES = ("POST", "PATCH", "PUT")
+
 
 def report(
     plan: "Plan", seen: "Observed", tally: Tally, journal: Journal, clients: Sequence[Client], memory: Memory
@@ -51,7 +53,11 @@ def report(
         "load_average": os.getloadavg(),
         # How often, how much was done, and the seconds from the end of the fault until all works again.
         "faults": {
-            name: {"done": seen.counts[name], **spread(times)}
+            name: {
+                "done": seen.counts[name],
+                **spread(times),
+                "meanwhile": _meanwhile(tally, seen.spans[name]),
+            }
             for name, times in sorted(seen.recoveries.items())
         },
         "faults_that_failed": seen.failed,
@@ -100,14 +106,27 @@ def _drained(patience: float, hopeless: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def _meanwhile(tally: Tally, spans: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Writes that were answered while the fault was being done: how long each took, and how many failed."""
+    writes = [
+        asked
+        for asked in tally.asked
+        if asked.method in WRITES and any(began <= asked.at <= ended for began, ended in spans)
+    ]
+    return {
+        "writes": spread(asked.seconds for asked in writes),
+        "failed": sum(w.status >= 500 for w in writes),
+    }
+
+
 def _requests(tally: Tally) -> dict[str, Any]:
-    kinds = {"read": ("GET",), "write": ("POST", "PATCH", "PUT")}
+    kinds = {"read": ("GET",), "write": WRITES}
     return {
         "by_status": {str(status): times for status, times in sorted(tally.answered.items())},
         "cut_off": tally.broken,
         "503_without_retry_after": tally.without_retry_after,
         "seconds": {
-            kind: spread(took for method, took in tally.seconds if method in methods)
+            kind: spread(asked.seconds for asked in tally.asked if asked.method in methods)
             for kind, methods in kinds.items()
         },
     }

@@ -58,6 +58,7 @@ class Observed:
 
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    spans: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # while each was done
     failed: list[str] = field(default_factory=list)  # faults that could not be injected
     not_recovered: list[str] = field(default_factory=list)
     jobs: list[int] = field(default_factory=list)  # with one effect each
@@ -83,7 +84,7 @@ def _run(town: Cluster, plan: Plan, faults: dict[str, int]) -> dict[str, Any]:
     probe = Probe(seats.stalls[plan.clients + 1])
     if not plan.lossy:  # which may never do what the probe waits for
         probe.recovered(HEAL_SECONDS)
-    tally.seconds.clear()
+    tally.asked.clear()
     for seat in seats.stalls:
         journal.write(kind="began", what="edit", about=seat.stall_id, version=seat.version)
     hand, *clients = (Client(n, seats, journal, plan.seed, plan.pause) for n in range(plan.clients + 1))
@@ -124,6 +125,7 @@ def _hurt(
 def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) -> None:
     from django.db import connection
 
+    began = time.monotonic()
     try:
         hurt = FAULTS[name](town, hand)
     except Exception as error:  # the town is in pieces already: told, and gone on with
@@ -133,6 +135,7 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
             raise
         return
     seen.counts[name] += hurt.times
+    seen.spans.setdefault(name, []).append((began, time.monotonic()))
     seen.jobs += hurt.jobs
     seen.hopeless += hurt.hopeless
     seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, hurt.jobs)
