@@ -17,8 +17,8 @@ _PERSONAL = re.compile(
     rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{4}}){_AFTER}"
 )
 # PostgreSQL shows the whole row that a constraint refused.
-_ROW = re.compile(r"Failing row contains \(.*?\)\.(?=\s|\\n|$|\")", re.DOTALL)
-_KEY = re.compile(r"Key \(([\w, ]+)\)=\((.*?)\)(?= already| is | conflicts)", re.DOTALL)
+_ROW = re.compile(r"Failing row contains \(.{0,5000}?\)\.(?=\s|\\n|$|\")", re.DOTALL)
+_KEY = re.compile(r"Key \(([\w, ]+)\)=\((.{0,5000}?)\)(?= already| is | conflicts)", re.DOTALL)
 _columns: frozenset[str] = frozenset()
 _named: re.Pattern[str] | None = None
 
@@ -31,7 +31,7 @@ def hide_columns(names: Iterable[str]) -> None:
     quote = r"\\?[\"']"
     _named = re.compile(
         rf"(?<![\w.])(?P<name>{quote}(?:{either}){quote}: ?|(?:{either})=)"
-        rf"(?:(?P<quote>{quote})(?:\\.|[^\\])*?(?P=quote)|(?P<plain>[^\s,;(){{}}\[\]\"'\\]+))",
+        rf"(?:(?P<quote>{quote})(?:\\.|[^\\]){{0,5000}}?(?P=quote)|(?P<plain>[^\s,;(){{}}\[\]\"'\\]+))",
         re.DOTALL,
     )
 
