@@ -33,20 +33,21 @@ class Limit:
 
 
 # A town shares few addresses: the limits by address stop machines, not a market hall at opening time.
-LOGIN = (Limit("login", Per.PHONE, 10, QUARTER), Limit("login", Per.ADDRESS, 100, QUARTER))
-SMS = (Limit("sms", Per.PHONE, 5, HOUR), Limit("sms", Per.ADDRESS, 60, HOUR))
+# By address first: who is over it uses up nobody's phone any more.
+LOGIN = (Limit("login", Per.ADDRESS, 100, QUARTER), Limit("login", Per.PHONE, 10, QUARTER))
+SMS = (Limit("sms", Per.ADDRESS, 60, HOUR), Limit("sms", Per.PHONE, 5, HOUR))
 # allauth counts three wrong codes in the session, which parallel tries outrun; this count they cannot.
-CODE = (Limit("code", Per.TOKEN, 5, QUARTER), Limit("code", Per.ADDRESS, 100, QUARTER))
-PASSWORD = (Limit("password", Per.TOKEN, 10, QUARTER), Limit("password", Per.ADDRESS, 100, QUARTER))
+CODE = (Limit("code", Per.ADDRESS, 100, QUARTER), Limit("code", Per.TOKEN, 5, QUARTER))
+PASSWORD = (Limit("password", Per.ADDRESS, 100, QUARTER), Limit("password", Per.TOKEN, 10, QUARTER))
 # Three of a million codes count at a time: who has the password too would find one in half a year in 60.
 SECOND_FACTOR = (
+    Limit("second-factor", Per.ADDRESS, 100, QUARTER),
     Limit("second-factor", Per.PHONE, 5, QUARTER),
     Limit("second-factor-day", Per.PHONE, 30, DAY),
-    Limit("second-factor", Per.ADDRESS, 100, QUARTER),
 )
 # Whatever leads to it, one phone gets no more; the limits above are counted before a password is hashed.
 SENT = (Limit("sms-sent", Per.PHONE, 8, HOUR),)
-RESEND = (Limit("resend", Per.TOKEN, 2, QUARTER), Limit("sms", Per.ADDRESS, 60, HOUR))
+RESEND = (Limit("sms", Per.ADDRESS, 60, HOUR), Limit("resend", Per.TOKEN, 2, QUARTER))
 
 
 def check_limits(limits: Iterable[Limit], request: HttpRequest, *, phone: str = "", token: str = "") -> None:

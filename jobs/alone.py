@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# A job that hangs must not keep its whole process from working.
-PATIENCE_SECONDS = 60.0
+# A job that hangs or lasts must not keep its whole process from working.
+PATIENCE_SECONDS = 15.0
 
 
 class Company:
@@ -20,8 +20,22 @@ class Company:
         self._changed = threading.Condition()
         self._working = 0
         self._waiting_to_be_alone = 0
-        self._is_one_alone = False
+        self._alone = 0
         self._thread = threading.local()
+        self._here: set[int] = set()
+
+    @contextmanager
+    def once(self, job_id: int) -> Iterator[bool]:
+        """Whether no other thread of this process is at this job or waits to be: a copy need not wait too."""
+        with self._changed:
+            is_first = job_id not in self._here
+            self._here.add(job_id)
+        try:
+            yield is_first
+        finally:
+            if is_first:
+                with self._changed:
+                    self._here.discard(job_id)
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:
@@ -32,7 +46,10 @@ class Company:
         with self._changed:
             self._changed.wait_for(self._is_open, self._patience)
             self._working += 1
-        yield from self._until_done()
+        try:
+            yield from self._within()
+        finally:
+            self._leave(alone=False)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -45,23 +62,27 @@ class Company:
             self._changed.wait_for(lambda: not self._working, self._patience)
             self._waiting_to_be_alone -= 1
             self._working += 1
-            self._is_one_alone = True
-        yield from self._until_done()
+            self._alone += 1
+        try:
+            yield from self._within()
+        finally:
+            self._leave(alone=True)
 
     def _is_open(self) -> bool:
-        return not self._waiting_to_be_alone and not self._is_one_alone
+        return not self._waiting_to_be_alone and not self._alone
 
-    def _until_done(self) -> Iterator[None]:
+    def _within(self) -> Iterator[None]:
         self._thread.works = True
         try:
             yield
         finally:
             self._thread.works = False
-            with self._changed:
-                self._working -= 1
-                if not self._working:
-                    self._is_one_alone = False
-                self._changed.notify_all()
+
+    def _leave(self, *, alone: bool) -> None:
+        with self._changed:
+            self._working -= 1
+            self._alone -= alone
+            self._changed.notify_all()
 
 
 company = Company()

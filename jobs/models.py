@@ -40,6 +40,9 @@ class Job(Public, TimeStamped):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("requested by")
     )
+    sent_at = models.DateTimeField(
+        _("sent again at"), null=True, help_text=_("When the sweep last sent its message.")
+    )
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 

@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 RETRY_BASE_SECONDS = 2
+# Being killed once is no sign of guilt: workers are restarted.
+SUSPECT_AFTER = 2
+# A message that was sent for nothing is followed by another after a quarter of the time that the job is late,
+# within these bounds (seconds): a queue that nobody works on must not fill up with copies.
+RESEND_LONGEST = 30.0
+SWEPT_AT_ONCE = 500
 
 
 def enqueue(
@@ -137,12 +143,14 @@ def claim(job_id: int) -> Job | None:
         started_at=now,
         updated_at=now,
     )
-    return Job.objects.get(pk=job_id) if taken else None
+    # By the token: who was away for longer than the lease finds that another worker has it by now.
+    return Job.objects.filter(pk=job_id, lease_token=token).first() if taken else None
 
 
-def was_lost(job_id: int) -> bool:
-    """Whether the worker that had this job is gone; perhaps the job was the reason."""
-    return Job.objects.filter(pk=job_id, state=JobState.RUNNING, lease_until__lt=clock.sql_now()).exists()
+def is_suspect(job_id: int) -> bool:
+    """Whether two workers or more that had this job are gone; perhaps the job was the reason."""
+    lost = Job.objects.filter(pk=job_id, state=JobState.RUNNING, lease_until__lt=clock.sql_now())
+    return lost.filter(attempts__gte=SUSPECT_AFTER).exists()
 
 
 def claim_alike(job: Job, *, most: int = 100) -> list[Job]:
@@ -231,18 +239,30 @@ def sweep() -> dict[str, int]:
         state=JobState.DEAD, error="worker lost", finished_at=now, updated_at=now
     )
     late = now - timedelta(seconds=settings.JOBS_SWEEP_AFTER_SECONDS)
-    due = Job.objects.filter(lapsed | Q(state=JobState.QUEUED, not_before__lte=late)).order_by("pk")
-    sent = _publish_all(due.values_list("pk", "queue")[:500])
+    due = Job.objects.filter(lapsed | Q(state=JobState.QUEUED, not_before__lte=late))
+    sent = 0
+    for queue in settings.JOBS_QUEUES:
+        # Those first that were not sent for the longest, so that none is kept back by others that stay due.
+        rows = due.filter(queue=queue).order_by(F("sent_at").asc(nulls_first=True), "pk")[:SWEPT_AT_ONCE]
+        sent += _send_again([job for job in rows if _is_to_be_sent(job, now)], now)
     return {"sent": sent, "given_up": given_up}
 
 
-def _publish_all(rows: Iterable[tuple[int, str]]) -> int:
-    sent = 0
-    for job_id, queue in rows:
-        if not publish(job_id, queue):
+def _is_to_be_sent(job: Job, now: datetime) -> bool:
+    since = job.not_before if job.state == JobState.QUEUED else job.lease_until or now
+    pause = (now - since).total_seconds() / 4
+    pause = min(max(pause, settings.JOBS_SWEEP_AFTER_SECONDS), RESEND_LONGEST)
+    return job.sent_at is None or (now - job.sent_at).total_seconds() >= pause
+
+
+def _send_again(jobs: Iterable[Job], now: datetime) -> int:
+    sent = []
+    for job in jobs:
+        if not publish(job.pk, job.queue):
             break  # the broker is down; the next sweep tries again
-        sent += 1
-    return sent
+        sent.append(job.pk)
+    Job.objects.filter(pk__in=sent).update(sent_at=now)
+    return len(sent)
 
 
 def forget_old(*, days: int = 30) -> int:

@@ -65,10 +65,15 @@ class JobRun:
 def run_job(job_id: int) -> None:
     """Run one job, if it is still to be done, with all that its kind does in one go."""
     load_handlers()
-    with company.alone() if services.was_lost(job_id) else company.beside_others():
-        job = services.claim(job_id)
-        if job is not None:
-            _work([job, *services.claim_alike(job)] if is_joint(job.kind) else [job])
+    with company.once(job_id) as is_first:
+        if not is_first:
+            return
+        is_suspect = services.is_suspect(job_id)
+        with company.alone() if is_suspect else company.beside_others():
+            job = services.claim(job_id)
+            if job is not None:
+                alike = services.claim_alike(job) if is_joint(job.kind) and not is_suspect else []
+                _work([job, *alike])
 
 
 def _work(jobs: Sequence[Job]) -> None:
@@ -80,8 +85,9 @@ def _work(jobs: Sequence[Job]) -> None:
         if len(jobs) == 1:
             services.fail(jobs[0], error=mask(traceback.format_exc(limit=20))[-4000:])
             return
-        for job in jobs:  # only the one at fault fails alone
-            _work([job])
+        with JobRun(jobs):  # whose leases go on while they wait for their turn
+            for job in jobs:  # only the one at fault fails alone
+                _work([job])
     else:
         for job in jobs:
             services.finish(job, result=result or {})

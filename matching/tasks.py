@@ -6,6 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
+from accounts.services.scrubbing import forget_answers
 from jobs.registry import Run, handles
 from matching.services import (
     decisions,
@@ -19,6 +20,7 @@ from matching.services import (
     recommendations,
     roots,
 )
+from matching.services.notes import FORGET_ANSWERS_KIND
 from matching.snapshot.market import warm_market
 
 
@@ -62,6 +64,12 @@ def refresh_due(run: Run) -> dict[str, Any]:
 def help_rematch(run: Run, *, run_id: int, number: int) -> dict[str, Any]:
     """Do one piece of a re-match that another worker leads."""
     return recommendations.help_rematch(run_id=run_id, number=number)
+
+
+@handles(FORGET_ANSWERS_KIND)
+def forget_answers_to(run: Run, *, ids: Sequence[str]) -> dict[str, Any]:
+    """Empty the answers kept for a repeat that name one of these."""
+    return {"answers": forget_answers(ids)}
 
 
 @handles("matching.rematch")

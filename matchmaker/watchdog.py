@@ -15,6 +15,7 @@ from typing import Any
 
 from celery import signals
 from celery.utils.nodenames import worker_direct
+from celery.worker import state
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +47,11 @@ class Watch:
         """The task has left it; with a place free again, messages are due from now on."""
         self.running.pop(task_id, None)
 
-    def look(self, *, places: int, is_sent: bool) -> str:
+    def look(self, *, places: int, busy: int = 0, is_sent: bool) -> str:
         """Why this process has to end; empty when it may go on.
 
-        `is_sent`: whether a message to this process could be sent just now.
+        `is_sent`: whether a message to this process could be sent just now. `busy`: places that are known to
+        be taken otherwise; tasks of a prefork pool begin and end in its children.
         """
         now = time.monotonic()
         # Who was stopped itself (a suspended machine) has not listened either.
@@ -57,7 +59,7 @@ class Watch:
         self.looked_at = now
         if self.running and now - min(list(self.running.values())) > self.longest_task:
             return HANGS
-        if not is_sent or was_away or len(self.running) >= places:
+        if not is_sent or was_away or max(len(self.running), busy) >= places:
             self.heard_at = now
         return DEAF if now - self.heard_at > self.patience else ""
 
@@ -76,7 +78,8 @@ class _Keeper(threading.Thread):
             time.sleep(min(self.watch.patience / LOOKS or LONGEST_SLEEP, LONGEST_SLEEP))
             tell_systemd("WATCHDOG=1")
             if self.is_ready.is_set() and self.watch.patience:
-                reason = self.watch.look(places=self.worker.pool.limit, is_sent=self._send())
+                busy = len(state.active_requests)
+                reason = self.watch.look(places=self.worker.pool.limit, busy=busy, is_sent=self._send())
                 if reason:
                     _end(reason)
 

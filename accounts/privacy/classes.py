@@ -38,13 +38,18 @@ class Table:
     """One model: the class of each column, whose its rows are, and what becomes of them.
 
     `of` names for a kind of owner (user, merchant, stall, anchor) the lookup from the row to its key;
-    with `side` the owner's kind stands in that column.
+    with `side` the owner's kind stands in that column. `said_by` names the column with the side whose doing
+    the row is, where the other side must not learn of it; `is_exported` says whether anybody gets it at all,
+    and `withheld` which of its columns nobody gets.
     """
 
     columns: Mapping[Field, str]
     of: Mapping[str, str] = field(default_factory=dict)
     at_erasure: AtErasure = AtErasure.KEEP
     side: str = ""
+    said_by: str = ""
+    is_exported: bool = True
+    withheld: str = ""
 
     def class_of(self, column: str) -> Field:
         """Return the class of `column`; LookupError for one that nobody declared."""

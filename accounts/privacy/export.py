@@ -46,7 +46,7 @@ def exported_columns(label: str) -> dict[str, str]:
     found = {}
     for column in columns_of(label, set(Field) - HIDDEN):
         lookup = _lookup(column)
-        if lookup:
+        if lookup and column.name not in TABLES[label].withheld.split():
             found[column.name] = lookup
     return found
 
@@ -69,14 +69,14 @@ def sections(user: User) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
     """Yield each table's label with its rows, read as they are asked for."""
     owners = owners_for(user)
     for label, table in TABLES.items():
-        if table.of:
+        if table.of and table.is_exported:
             yield label, _rows(label, owners)
 
 
 def _rows(label: str, owners: Owners) -> Iterator[dict[str, Any]]:
     columns = exported_columns(label)
     # None of the ways to an owner leads over many rows, so no row comes twice.
-    rows = rows_of(label, owners).order_by("pk").values_list(*columns.values())
+    rows = rows_of(label, owners, own_doing=True).order_by("pk").values_list(*columns.values())
     for values in rows.iterator(chunk_size=_CHUNK):
         yield dict(zip(columns, values, strict=True))
 

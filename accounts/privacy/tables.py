@@ -158,7 +158,7 @@ TABLES: dict[str, Table] = {
             F.PERSONAL: "requested_by",
             F.STAFF: "error",
             F.INTERNAL: f"{STAMPS} public_id kind dedupe_key queue args state requests attempts not_before "
-            "lease_until lease_token done_units total_units result started_at finished_at",
+            "lease_until lease_token done_units total_units result sent_at started_at finished_at",
         },
         {"user": "requested_by"},
         EMPTIED,
@@ -188,15 +188,22 @@ TABLES: dict[str, Table] = {
     ),
     "matching.dueparty": Table({F.INTERNAL: "id side party_id batch"}),
     "matching.reaction": Table(
-        {F.PERSONAL: "side kind until stall anchor", F.INTERNAL: f"{STAMPS} actor"}, PAIR, A.DELETE
+        {F.PERSONAL: "side kind until stall anchor", F.INTERNAL: f"{STAMPS} actor"},
+        PAIR,
+        A.DELETE,
+        said_by="side",
     ),
     "matching.block": Table(
-        {F.PERSONAL: "side merchant anchor", F.INTERNAL: f"{STAMPS} public_id actor"}, PARTIES, A.DELETE
+        {F.PERSONAL: "side merchant anchor", F.INTERNAL: f"{STAMPS} public_id actor"},
+        PARTIES,
+        A.DELETE,
+        said_by="side",
     ),
     "matching.pairrule": Table(
         {F.STAFF: "note reason_code", F.PERSONAL: "kind until stall anchor", F.INTERNAL: f"{STAMPS} actor"},
         PAIR,
         A.DELETE,
+        is_exported=False,  # who is kept from whom by staff is told to neither
     ),
     "matching.exclusivity": Table(
         {F.PERSONAL: "stall anchor category starts_on ends_on", F.INTERNAL: STAMPS}, PAIR, A.DELETE
@@ -208,6 +215,7 @@ TABLES: dict[str, Table] = {
         },
         PAIR,
         A.DELETE,
+        said_by="side",
     ),
     # --- contracts: kept by law, with numbers instead of people ---
     "matching.match": Table(
@@ -265,6 +273,8 @@ TABLES: dict[str, Table] = {
         },
         PAIR,
         EMPTIED,
+        # What staff planned with: it tells of the other side too.
+        withheld="wish mutual_millionths net_gmv_cents weight_millionths fault_code",
     ),
     # --- privacy itself ---
     "accounts.erasure": Table(

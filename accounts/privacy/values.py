@@ -41,13 +41,18 @@ def erased_values(label: str) -> dict[str, Any]:
     return {field.name: erased_value(field) for field in columns_of(label, ERASED)}
 
 
-def rows_of(label: str, owners: Owners) -> models.QuerySet[Any]:
-    """Return the rows of a model that are of these owners; none where the table knows no way to them."""
+def rows_of(label: str, owners: Owners, *, own_doing: bool = False) -> models.QuerySet[Any]:
+    """Return the rows of a model that are of these owners; none where the table knows no way to them.
+
+    With `own_doing` those are left out that only tell what the other side did.
+    """
     wanted = Q(pk__in=[])
     table: Table = TABLES[label]
+    column = table.side or (table.said_by if own_doing else "")
     for kind, lookup in table.of.items():
         keys = owners.get(kind)
         if keys:
-            side = {table.side: kind} if table.side else {}
+            # A merchant speaks for the side of its stalls.
+            side = {column: "stall" if kind == "merchant" else kind} if column else {}
             wanted |= Q(**{f"{lookup}__in": list(keys)}, **side)
     return apps.get_model(label)._default_manager.filter(wanted)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.choices import Scope
 from accounts.digests import digest_of, new_api_token, new_device_token
-from accounts.models import ApiToken, DeviceToken, User
+from accounts.models import ApiToken, Authenticator, DeviceToken, User
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
 
 # A sign-in waits so long for its code; allauth's own limit for the whole sign-in is the same.
@@ -155,10 +155,15 @@ def _is_idle(token: DeviceToken | ApiToken) -> bool:
 
 
 def _lacks_second_factor(token: DeviceToken | ApiToken) -> bool:
-    """Whether a device was opened by password alone, and its user is staff by now."""
-    if not (settings.STAFF_TOTP and isinstance(token, DeviceToken)):
+    """Whether a token was made by password alone, and its user is staff by now.
+
+    Of machine tokens those are such that are older than the authenticator.
+    """
+    if not (settings.STAFF_TOTP and token.user and token.user.is_staff):
         return False
-    return bool(token.user and token.user.is_staff and not token.has_second_factor)
+    if isinstance(token, DeviceToken):
+        return not token.has_second_factor
+    return not Authenticator.objects.filter(user=token.user_id, created_at__lte=token.created_at).exists()
 
 
 def note_use(token: DeviceToken | ApiToken) -> None:

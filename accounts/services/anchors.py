@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.choices import CooperationMode, MemberRole, VerificationStatus
 from accounts.models import Anchor, Membership, User
 from accounts.selectors import reference
-from accounts.services.parties import check_phone_verified
+from accounts.services.parties import check_phone_verified, require_account
 from accounts.services.rows import (
     check_open,
     clean_all,
@@ -68,6 +68,7 @@ def register_anchor(*, actor: User, data: Mapping[str, Any]) -> Anchor:
     check_phone_verified(actor)
     columns = clean_anchor(data, reference())
     with transaction.atomic():
+        require_account(actor)
         [anchor] = add_anchors([columns], actor=actor)
         Membership.objects.create(user=actor, anchor=anchor, role=MemberRole.OWNER)
     return anchor

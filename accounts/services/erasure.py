@@ -23,8 +23,16 @@ from accounts.models import (
 )
 from accounts.privacy import TABLES, AtErasure, erased_values, rows_of
 from accounts.services.anchors import id_digest
+from accounts.services.parties import lock_user
 from accounts.services.people import CHANGE_USER
-from accounts.services.scrubbing import scrub_answers, scrub_log, scrub_messages, scrub_texts, texts_of
+from accounts.services.scrubbing import (
+    entries_about,
+    scrub_answers,
+    scrub_log,
+    scrub_messages,
+    scrub_texts,
+    texts_of,
+)
 from accounts.signals import person_erased, profile_changed
 from jobs.services import enqueue
 from matchmaker.core import clock
@@ -46,6 +54,7 @@ def request_erasure(*, actor: User, user: User) -> Erasure:
     """
     _require_may_erase(actor, user)
     with transaction.atomic():
+        lock_user(user)
         pseudonym = f"x-{secrets.token_hex(6)}"
         row, is_new = Erasure.objects.get_or_create(
             user=user, defaults={"pseudonym": pseudonym, "requested_by": actor}
@@ -84,6 +93,8 @@ def _take_what_goes(row: Erasure) -> None:
     mine = Membership.objects.filter(user=row.user_id, role=MemberRole.OWNER)
     row.merchant_ids = _without_another_owner(mine, "merchant", row.user_id)
     row.anchor_ids = _without_another_owner(mine, "anchor", row.user_id)
+    # Held, so that no stall is registered from here on that would not go with its merchant.
+    list(Merchant.objects.select_for_update().filter(pk__in=row.merchant_ids).order_by("pk").values("pk"))
     stalls = Stall.objects.filter(merchant__in=row.merchant_ids).order_by("pk")
     row.stall_ids = list(stalls.values_list("pk", flat=True))
     row.looked_for = texts_of(owners_of(row))
@@ -159,8 +170,9 @@ def erase(*, erasure_id: int) -> dict[str, Any]:
     owners = owners_of(row)
     with transaction.atomic():
         _end_sessions(row.user_id)
+        about = entries_about(owners)
         counts = {label: clear(label, owners) for label in TABLES if label not in SHOWN}
-        counts["others"] = scrub_answers(row) + scrub_log(row) + scrub_texts(row, owners)
+        counts["others"] = scrub_answers(row) + scrub_log(row, about) + scrub_texts(row, owners)
         counts["messages"] = scrub_messages(row)
         row.looked_for, row.finished_at = [], row.finished_at or clock.now()
         row.save(update_fields=["looked_for", "finished_at", "updated_at"])

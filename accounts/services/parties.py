@@ -26,6 +26,20 @@ def check_phone_verified(user: User) -> None:
         raise NotAllowed(message, code="phone_not_verified")
 
 
+def lock_user(user: User) -> bool:
+    """Hold the user's row until the transaction ends; tell whether the account is still in use.
+
+    Who registers a party and who is being erased wait for each other: no party is left without an owner.
+    """
+    return bool(User.objects.select_for_update().filter(pk=user.pk, is_active=True).values("pk"))
+
+
+def require_account(user: User) -> None:
+    """Hold the account until the transaction ends; NotAllowed when it was closed since the request began."""
+    if not lock_user(user):
+        raise NotAllowed(_("This account was closed."), code="account_closed")
+
+
 def code_taken() -> Conflict:
     message = _("A merchant with this credit code is registered already. If it is yours, ask town staff.")
     return Conflict(
@@ -44,6 +58,7 @@ def register_merchant(*, actor: User, data: Mapping[str, Any]) -> Merchant:
     check_phone_verified(actor)
     columns = clean_merchant(data, reference())
     with unique_as(code_taken, "merchant_credit_code_unique", "credit_code"):
+        require_account(actor)
         [merchant] = create_rows(Merchant, [Merchant(**columns)], actor=actor)
         Membership.objects.create(user=actor, merchant=merchant, role=MemberRole.OWNER)
     return merchant

@@ -1,6 +1,8 @@
 """Taking an erased person's texts out of what belongs to others: answers, logs, files (layer: services)."""
 
-from collections.abc import Iterable
+import json
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -8,7 +10,6 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import CharField, Q, TextField
-from django.db.models.functions import Cast
 
 from accounts.models import Anchor, Erasure, Merchant, Stall, User
 from accounts.privacy import ERASED, Field, columns_of, rows_of
@@ -18,6 +19,12 @@ TOLD_BY = (
     "accounts.user", "accounts.merchant", "accounts.historicalmerchant", "accounts.stall",
     "accounts.historicalstall", "accounts.anchor", "accounts.historicalanchor",
 )  # fmt: skip
+# Rows whose entries in the log of the administration name their people.
+LOGGED = (
+    "accounts.verification", "accounts.apitoken", "accounts.devicetoken", "matching.match",
+    "matching.block", "matching.pairrule", "matching.exclusivity",
+)  # fmt: skip
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Free texts in which anybody may have named the person.
 TOLD_IN = (
     ("matching.note", "text"), ("matching.pairrule", "note"), ("matching.matchdaypair", "fault"),
@@ -62,26 +69,48 @@ def scrubbed(value: Any, texts: Iterable[str], instead: str, *, nearby: bool = T
     return value
 
 
-def scrub_answers(row: Erasure) -> int:
-    """Scrub answers that others got and that are kept for a repeat; return how many."""
-    marks = [text for text in row.looked_for if text.isascii() and is_own(text)]
-    for model, ids in ((Merchant, row.merchant_ids), (Stall, row.stall_ids), (Anchor, row.anchor_ids)):
-        found = model._default_manager.filter(pk__in=ids).values_list("public_id", flat=True)
-        marks += [str(public_id) for public_id in found]
-    if not marks:
+def forget_answers(ids: Collection[str], texts: Iterable[str] = ()) -> int:
+    """Empty answers kept for a repeat that name one of these public ids or hold one of these texts.
+
+    The row stays, and with it that a repeat has no second effect: it gets the status and nothing else. One
+    pass over what is kept; returns how many were emptied.
+    """
+    wanted, told = set(ids), [text for text in texts if is_own(text)]
+    if not wanted and not told:
         return 0
-    holds = Q(*[("text__contains", mark) for mark in marks], _connector=Q.OR)
-    count = 0
-    for key in IdempotencyKey.objects.annotate(text=Cast("body", TextField())).filter(holds).iterator():
-        body = scrubbed(key.body, row.looked_for, row.pseudonym)
-        if body != key.body:
-            count += IdempotencyKey.objects.filter(pk=key.pk).update(body=body)
-    return count
+    gone = [
+        pk
+        for pk, body in IdempotencyKey.objects.values_list("pk", "body").iterator(chunk_size=1000)
+        if _names(body, wanted, told)
+    ]
+    return IdempotencyKey.objects.filter(pk__in=gone).update(body=None, headers={})
 
 
-def scrub_log(row: Erasure) -> int:
-    """Let the log of the administration name the pseudonym instead; what staff wrote there goes."""
+def _names(body: Any, ids: set[str], texts: Sequence[str]) -> bool:
+    text = json.dumps(body, ensure_ascii=False)
+    return not ids.isdisjoint(_ID.findall(text)) or any(told in text for told in texts)
+
+
+def scrub_answers(row: Erasure) -> int:
+    """Empty answers that others got of the person; return how many."""
+    ids: list[Any] = []
+    for model, keys in ((Merchant, row.merchant_ids), (Stall, row.stall_ids), (Anchor, row.anchor_ids)):
+        ids += model._default_manager.filter(pk__in=keys).values_list("public_id", flat=True)
+    return forget_answers(list(map(str, ids)), row.looked_for)
+
+
+def entries_about(owners: dict[str, list[int]]) -> Q:
+    """Entries in the log of the administration about these people's rows; asked before the rows are gone."""
     about = Q(pk__in=[])
+    for label in LOGGED:
+        keys = [str(pk) for pk in rows_of(label, owners).values_list("pk", flat=True)]
+        kind = ContentType.objects.get_for_model(apps.get_model(label))
+        about |= Q(content_type=kind, object_id__in=keys)
+    return about
+
+
+def scrub_log(row: Erasure, about: Q) -> int:
+    """Let the log of the administration name the pseudonym instead; what staff wrote there goes."""
     ids = (
         (User, [row.user_id]),
         (Merchant, row.merchant_ids),

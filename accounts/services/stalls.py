@@ -67,10 +67,18 @@ def register_stalls(
 def add_stalls(stalls: Sequence[tuple[Merchant, Mapping[str, Any]]], *, actor: User | None) -> list[Stall]:
     """Insert stalls from clean columns and announce them, all in one transaction."""
     with unique_as(place_taken, "stall_place_unique", *PLACE):
+        _hold_merchants({merchant.pk for merchant, _columns in stalls})
         rows = [Stall(merchant=merchant, **DEFAULTS | dict(columns)) for merchant, columns in stalls]
         made = create_rows(Stall, rows, actor=actor)
         _announce(made, actor)
     return made
+
+
+def _hold_merchants(keys: set[int]) -> None:
+    """Hold the merchants until the transaction ends; Conflict when one was archived since it was read."""
+    held = Merchant.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+    for merchant in held.only("pk", "archived_at"):
+        check_open(merchant)
 
 
 def update_stall(

@@ -74,7 +74,8 @@ def _lists_due(finding: Finding) -> None:
     pending = set(open_jobs.values_list("dedupe_key", flat=True))
     if REMATCH_KEY in pending:
         return
-    herd = set(DueParty.objects.values_list("side", "party_id"))
+    waits = Q(batch__isnull=True) | Q(batch__in=open_jobs.values("pk"))
+    herd = set(DueParty.objects.filter(waits).values_list("side", "party_id"))
     for side in Side:
         lists = RecommendationList.objects.filter(side=side, superseded_at__isnull=True)
         known = stream(lists.order_by("subject_id", "pk").values_list("subject_id", "subject_version"))

@@ -9,10 +9,11 @@ from django.db.models import Q
 
 from accounts.choices import PartyKind
 from accounts.models import Erasure, LegalRecord
+from accounts.services.scrubbing import forget_answers
 from jobs.models import Job
 from jobs.services import enqueue
 from matching.choices import OPEN_STATUSES, MatchStatus, Role
-from matching.models import Match, Note, RecommendationList
+from matching.models import Booking, Match, Note, RecommendationList
 from matching.services.matches.moving import announce, fresh, perform
 from matching.services.recommendations import request_refresh
 from matching.snapshot import kept
@@ -36,11 +37,14 @@ def forget_person(*, erasure_id: int) -> dict[str, Any]:
         _keep_contracts(row)
         now = clock.now()
         Note.objects.filter(author=row.user_id, erased_at=None).update(text="", erased_at=now, updated_at=now)
+        matches, bookings = _matches_of(row), Booking.objects.filter(match__in=_matches_of(row))
+        ids = [*matches.values_list("public_id", flat=True), *bookings.values_list("public_id", flat=True)]
+        answers = forget_answers(list(map(str, ids)))
         # A stall's list names anchors, an anchor's stalls.
         dropped = _drop_lists("stall", row.stall_ids, row.anchor_ids)
         dropped += _drop_lists("anchor", row.anchor_ids, row.stall_ids)
     kept.forget_all()
-    return {"ended": ended, "lists": dropped}
+    return {"ended": ended, "lists": dropped, "answers": answers}
 
 
 def _matches_of(row: Erasure) -> Any:

@@ -28,7 +28,7 @@ def write_archive(path: Path, *, database: Path, media: Path, manifest: Manifest
             for upload in uploads_in(media):
                 name = f"{MEDIA}/{upload.relative_to(media).as_posix()}"
                 parts[name] = _put(archive, name, upload)
-            manifest = replace(manifest, parts=parts)
+            manifest = replace(manifest, parts=parts).sealed()
             archive.writestr(MANIFEST, manifest.as_json())
         file.flush()
         os.fsync(file.fileno())

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from matchmaker.backups.errors import BackupError
 
-FORMAT = 1
+FORMAT = 2
 # Kept as a table by SQLite itself, and no table of ours.
 NO_TABLES = ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
 
@@ -36,9 +37,23 @@ class Manifest:
     key: str
     parts: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    seal: str = ""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    def sealed(self) -> "Manifest":
+        """The manifest with a keyed digest of all else in it, and by its parts of the whole backup."""
+        return replace(self, seal=self._seal(settings.SECRET_KEY))
+
+    def is_as_sealed(self) -> bool:
+        """Whether nothing was changed by anybody who has none of this town's keys."""
+        keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        return any(constant_time_compare(self.seal, self._seal(key)) for key in keys)
+
+    def _seal(self, key: str) -> str:
+        text = replace(self, seal="").as_json()
+        return salted_hmac("matchmaker.backups.manifest", text, secret=key, algorithm="sha256").hexdigest()
 
 
 def read_manifest(text: bytes) -> Manifest:

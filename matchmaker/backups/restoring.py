@@ -21,18 +21,21 @@ from matchmaker.backups.sqlite import Progress
 SOMEBODY = ("accounts.User", "accounts.Merchant", "accounts.Anchor", "matching.Match")
 
 
-def restore_backup(path: Path, *, replace: bool, progress: Progress) -> Manifest:
+def restore_backup(path: Path, *, replace: bool, progress: Progress, is_trusted: bool = False) -> Manifest:
     """Put the backup in the place of database and uploads; return its manifest.
 
     Raises BackupError, with nothing changed: no such file, damaged, of a later version, of another kind of
-    database, or the database is not empty and `replace` is not given. Also when the rows that are there in
-    the end are not those that were counted, which is told for what it is.
+    database, not as it was sealed (unless `is_trusted`), or the database is not empty and `replace` is not
+    given. Also when the rows that are there in the end are not those that were counted, which is told for
+    what it is.
     """
     if not path.is_file():
         raise BackupError(_("There is no file %(path)s.") % {"path": path})
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.VAR_DIR) as folder:
         manifest = archive.unpack(path, Path(folder))
         _check(manifest, replace=replace)
+        if not (is_trusted or manifest.is_as_sealed()):
+            raise BackupError(_not_sealed())
         driver = DRIVERS[connection.vendor]
         driver.load(connection, Path(folder) / archive.DATABASE, manifest.database, progress)
         _compare_rows(manifest)
@@ -61,6 +64,13 @@ def _check(manifest: Manifest, *, replace: bool) -> None:
             _("The database is not empty (%(rows)s). --replace puts the backup in the place of everything.")
             % {"rows": ", ".join(f"{table}: {count}" for table, count in rows.items())}
         )
+
+
+def _not_sealed() -> str:
+    return _(
+        "This backup was made under another SECRET_KEY, or changed since: nobody can tell. "
+        "Put the former key into SECRET_KEY_FALLBACKS, or give --trust if you know where the file has been."
+    )
 
 
 def _people() -> dict[str, int]:

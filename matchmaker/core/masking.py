@@ -10,14 +10,17 @@ from collections.abc import Iterable
 STARS = "****"
 # A mainland number with or without its country code, an E.164 number, an 18-digit identity or credit code.
 # Not by \b: to it a Chinese character is part of the word that the number stands in.
-_BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
+# A line break that is written out, as in the repr of a text, begins a new word too.
+_BREAK = r"(?<=\\[nrt])"
+_BEFORE, _AFTER = rf"(?:(?<![0-9A-Za-z])|{_BREAK})", r"(?![0-9A-Za-z])"
 _PERSONAL = re.compile(
     rf"\+\d{{4,11}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}(?:86)?1[3-9]\d{{5}}(\d{{4}}){_AFTER}"
-    rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{4}}){_AFTER}"
+    rf"|{_BEFORE}(?:(?:00)?86)?1[3-9]\d{{5}}(\d{{4}}){_AFTER}"
+    rf"|{_BEFORE}1[3-9]\d[ -]\d{{4}}[ -](\d{{4}}){_AFTER}"
+    rf"|{_BEFORE}[0-9A-Z]{{2}}\d{{6}}[0-9A-Z]{{6}}([0-9A-Z]{{3}}[0-9A-Zx]){_AFTER}"
 )
-# PostgreSQL shows the whole row that a constraint refused.
-_ROW = re.compile(r"Failing row contains \(.{0,5000}?\)\.(?=\s|\\n|$|\")", re.DOTALL)
+# PostgreSQL shows the whole row that a constraint refused: up to the last bracket before an empty line.
+_ROW = re.compile(r"Failing row contains \((?:(?!\n\n|\\n\\n)[\s\S]){0,5000}\)\.")
 _KEY = re.compile(r"Key \(([\w, ]+)\)=\((.{0,5000}?)\)(?= already| is | conflicts)", re.DOTALL)
 _columns: frozenset[str] = frozenset()
 _named: re.Pattern[str] | None = None
@@ -30,7 +33,7 @@ def hide_columns(names: Iterable[str]) -> None:
     either = "|".join(sorted(map(re.escape, _columns)))
     quote = r"\\?[\"']"
     _named = re.compile(
-        rf"(?<![\w.])(?P<name>{quote}(?:{either}){quote}: ?|(?:{either})=)"
+        rf"(?:(?<![\w.])|{_BREAK})(?P<name>{quote}(?:{either}){quote}: ?|(?:{either})=)"
         rf"(?:(?P<quote>{quote})(?:\\.|[^\\]){{0,5000}}?(?P=quote)|(?P<plain>[^\s,;(){{}}\[\]\"'\\]+))",
         re.DOTALL,
     )

@@ -133,7 +133,7 @@ class Scribe:
         key, aim = uuid.uuid4().hex, headers.pop("aim", "")
         headers["Idempotency_Key"] = key
         told = {"what": what, "about": about, "key": key, "by": self.name, "moq": body.get("moq")}
-        self.journal.write(kind="sent", **told)
+        self.journal.write(kind="sent", at=time.time(), **told)
         first = self._aimed(asker, method, path, body, aim, **headers) if aim else None
         answer = first or asker.until_answered(method, path, body, **headers)
         self.killed += bool(aim) and first is None

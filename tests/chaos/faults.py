@@ -40,6 +40,7 @@ def kill_workers(town: Cluster, hand: Client) -> Hurt:
     jobs = _at_work(dict.fromkeys(QUEUES, 1))
     for queue in QUEUES:
         town.named[queue].kill()
+    _require_unfinished(jobs)
     return Hurt(len(QUEUES), jobs)
 
 
@@ -49,6 +50,7 @@ def kill_pool_children(town: Cluster, hand: Client) -> Hurt:
     children = town.named["default"].children()
     for child in children:
         _kill(child)
+    _require_unfinished(jobs)
     return Hurt(len(children), jobs)
 
 
@@ -67,9 +69,23 @@ def kill_web(town: Cluster, hand: Client) -> Hurt:
 
 
 def kill_beat(town: Cluster, hand: Client) -> Hurt:
-    """Kill -9 what asks for the sweeps."""
+    """Kill -9 what asks for the sweeps, with jobs waiting whose messages were lost."""
+    from django.utils import timezone
+
+    from jobs.models import Job
+
+    rows = [
+        Job(
+            kind=EFFECT,
+            dedupe_key=uuid.uuid4().hex,
+            args={"seconds": 0.0},
+            queue=queue,
+            not_before=timezone.now(),
+        )
+        for queue in QUEUES
+    ]
     town.named["beat"].kill()
-    return Hurt()
+    return Hurt(1, [job.pk for job in Job.objects.bulk_create(rows)])
 
 
 def kill_redis(town: Cluster, hand: Client) -> Hurt:
@@ -110,8 +126,11 @@ def slow_connections(town: Cluster, hand: Client) -> Hurt:
 
 
 def kill_postgres(town: Cluster, hand: Client) -> Hurt:
-    """Kill -9 the database with all its processes."""
-    town.named["postgres"].kill()
+    """Kill -9 every backend of the database in the middle of what it does, then the server."""
+    postgres = town.named["postgres"]
+    for backend in postgres.children():  # each in a session of its own
+        _kill(backend)
+    postgres.kill()
     return Hurt()
 
 
@@ -137,8 +156,12 @@ def send_rubbish(town: Cluster, hand: Client) -> Hurt:
 
 
 def crash(town: Cluster, hand: Client) -> Hurt:
-    """A job that ends whatever process works on it, until it is given up; everything else goes on."""
-    return Hurt(hopeless=[_enqueue(CRASH, hand.rng.choice(QUEUES))])
+    """A job that ends whatever process works on it, until it is given up; measured after its first crash."""
+    from jobs.models import Job
+
+    job = _enqueue(CRASH, hand.rng.choice(QUEUES))
+    wait_until(lambda: Job.objects.get(pk=job).attempts > 0, seconds=30.0, every=0.01)
+    return Hurt(hopeless=[job])
 
 
 FAULTS: dict[str, Fault] = {
@@ -166,8 +189,16 @@ def _at_work(wanted: dict[str, int]) -> list[int]:
     queues = [queue for queue, count in wanted.items() for _ in range(count)]
     jobs = [_enqueue(EFFECT, queue, seconds=WORK_SECONDS) for queue in queues]
     begun = Job.objects.filter(pk__in=jobs, state=JobState.RUNNING)
-    wait_until(lambda: begun.count() == len(jobs), seconds=30.0, every=0.01)
+    wait_until(lambda: begun.count() == len(jobs), seconds=60.0, every=0.01)
     return jobs
+
+
+def _require_unfinished(jobs: list[int]) -> None:
+    """Raise when one was over before its worker was killed: then nothing was hurt."""
+    from jobs.models import Job, JobState
+
+    if Job.objects.filter(pk__in=jobs, state=JobState.RUNNING).count() != len(jobs):
+        raise RuntimeError("a job had ended before its worker was killed")
 
 
 def _enqueue(kind: str, queue: str, **args: float) -> int:

@@ -1,6 +1,7 @@
 """A small TCP proxy between the town and its Redis: resets and delays connections, no root needed."""
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -71,8 +72,14 @@ class Proxy(threading.Thread):
             connection.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+        # Looking again and again: a socket that is closed by another thread wakes nobody who waits for it.
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                if not select.select([source], [], [], 0.05)[0]:
+                    continue
+                data = source.recv(65536)
+                if not data:
+                    break
                 if time.monotonic() < self._slow_until:
                     time.sleep(self._lag)
                 sink.sendall(data)
@@ -82,8 +89,7 @@ class Proxy(threading.Thread):
 
 
 def _reset(connection: socket.socket) -> None:
+    """Close with a RST: a shutdown before it would be a clean end."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        connection.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(OSError):
         connection.close()

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
 Line = dict[str, Any]
@@ -16,7 +17,7 @@ def reconcile(lines: list[Line]) -> dict[str, Any]:
     _registrations(sent, answered, found)
     _edits(lines, found)
     _matches(sent, answered, found)
-    _outcomes(answered, found)
+    _outcomes(sent, answered, found)
     _lists(found)
     acknowledged = sum(200 <= line["status"] < 300 for line in answered.values())
     return {
@@ -81,6 +82,8 @@ def _edits(lines: list[Line], found: Found) -> None:
             possible[stall] = {line["moq"]}
             told[stall] += 1
     columns = ("public_id", "moq", "version")
+    there = set(map(str, Stall.objects.filter(public_id__in=list(told)).values_list("public_id", flat=True)))
+    found["lost"] += [f"stall {stall}" for stall in told if stall not in there]
     for public_id, moq, version in Stall.objects.filter(public_id__in=list(told)).values_list(*columns):
         stall, changes = str(public_id), version - began[str(public_id)]
         if moq not in possible[stall]:
@@ -125,18 +128,51 @@ def _matches(sent: list[Line], answered: dict[str, Line], found: Found) -> None:
             )
         elif events > moves[match]:
             found["double"].append(f"match {match}: {events} events of {moves[match]} moves")
+    _unsent(sent, set(ids), answered, found)
     _notices(set(ids), found)
 
 
-def _outcomes(answered: dict[str, Line], found: Found) -> None:
+def _unsent(sent: list[Line], known: set[str], answered: dict[str, Line], found: Found) -> None:
+    """Matches of the clients' stalls that no acknowledged proposal made: at most one for each unanswered one.
+
+    A proposal that was cut off after its COMMIT is replayed, so a refusal means that nothing is there.
+    """
+    from matching.models import Match
+
+    made = [line for line in sent if line["what"] == "propose"]
+    unanswered = Counter(
+        line["about"] for line in made if not (answered.get(line["key"]) or {"status": 0})["status"]
+    )
+    stalls = {line["about"] for line in made}
+    began = min((line["at"] for line in made), default=None)
+    if began is None:
+        return
+    rows = Match.objects.filter(
+        stall__public_id__in=stalls, created_at__gte=datetime.fromtimestamp(began, UTC)
+    )
+    extra = Counter(
+        str(stall)
+        for public_id, stall in rows.values_list("public_id", "stall__public_id")
+        if str(public_id) not in known
+    )
+    for stall, count in (extra - unanswered).items():
+        found["never_sent"].append(f"{count} matches of stall {stall}")
+
+
+def _outcomes(lines: list[Line], answered: dict[str, Line], found: Found) -> None:
     """Every acknowledged figure is there, and confirmed where that was acknowledged; each told once."""
     from django.db.models import Count
 
     from matching.models import Outcome
+    from tests.chaos.clients import FIGURES
 
-    rows = Outcome.objects.annotate(told=Count("events")).values_list("booking__public_id", "status", "told")
-    held = {str(booking): (status, told) for booking, status, told in rows}
-    moves = Counter[str]()
+    rows = Outcome.objects.annotate(told=Count("events")).select_related("booking")
+    outcomes = {str(row.booking.public_id): row for row in rows}
+    held = {booking: (row.status, row.told) for booking, row in outcomes.items()}
+    moves, sent = (
+        Counter[str](),
+        Counter(line["about"] for line in lines if line["what"] in ("record", "confirm")),
+    )
     wanted: dict[str, str] = {}
     for line in answered.values():
         if line["what"] in ("record", "confirm") and 200 <= line["status"] < 300:
@@ -148,8 +184,10 @@ def _outcomes(answered: dict[str, Line], found: Found) -> None:
             found["lost"].append(
                 f"outcome of {booking}: {status} by {told}, not {wanted[booking]} by {count}"
             )
-        elif told > 2:
-            found["double"].append(f"outcome of {booking}: {told} events")
+        elif told > sent[booking]:
+            found["double"].append(f"outcome of {booking}: {told} events of {sent[booking]} moves")
+        elif any(getattr(outcomes[booking], name) != value for name, value in FIGURES.items()):
+            found["lost"].append(f"figures of {booking}")
 
 
 def _lists(found: Found) -> None:
@@ -177,7 +215,11 @@ def _notices(matches: set[str], found: Found) -> None:
         (user, str(about), topic, json.dumps(facts, sort_keys=True)) for user, about, topic, facts in rows
     )
     found["double"] += [f"notice {notice}" for notice, times in told.items() if times > 1]
-    heard = {(user, about) for user, about, _topic, _facts in told}
+    heard = {
+        (user, about)
+        for user, about, _topic, facts in told
+        if json.loads(facts).get("action", "propose") == "propose"
+    }
     anchors = dict(Match.objects.filter(public_id__in=matches).values_list("public_id", "anchor_id"))
     members = Membership.objects.filter(anchor_id__in=set(anchors.values())).values_list(
         "anchor_id", "user_id"

@@ -45,7 +45,14 @@ def report(
         violated,
         failures,
         seen.not_recovered,
+        seen.failed,
+        seen.wrong,
         tally.without_retry_after,
+        [status for status in tally.answered if status >= 500 and status != 503],
+        (seen.deliveries or {}).get("messages_left"),
+        not compared["acknowledged"],
+        compared["killed_at_commit"].get("before", {}).get("had_committed"),
+        _not_committed(compared["killed_at_commit"].get("after", {})),
     ]
     return {
         "ok": not any(faulty),
@@ -61,6 +68,7 @@ def report(
             for name, times in sorted(seen.recoveries.items())
         },
         "faults_that_failed": seen.failed,
+        "wrong_answers": seen.wrong,
         "not_recovered": seen.not_recovered,
         "journal": compared,
         "jobs_hurt": {"jobs": len(seen.jobs), **effects},
@@ -81,6 +89,11 @@ def spread(times: Iterable[float]) -> dict[str, float]:
     p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
     numbers = {"p50": statistics.median(ordered), "p99": p99, "max": ordered[-1]}
     return {"times": len(ordered), **{name: round(value, 3) for name, value in numbers.items()}}
+
+
+def _not_committed(killed: dict[str, int]) -> int:
+    """Writes whose web was killed after the COMMIT and which were not there."""
+    return killed.get("writes", 0) - killed.get("had_committed", 0)
 
 
 def _faults_of(effects: dict[str, Any]) -> list[Any]:

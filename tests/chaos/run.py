@@ -60,6 +60,7 @@ class Observed:
     counts: Counter[str] = field(default_factory=Counter)
     spans: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # while each was done
     failed: list[str] = field(default_factory=list)  # faults that could not be injected
+    wrong: list[str] = field(default_factory=list)  # answers to the one who injects
     not_recovered: list[str] = field(default_factory=list)
     jobs: list[int] = field(default_factory=list)  # with one effect each
     hopeless: list[int] = field(default_factory=list)
@@ -128,12 +129,17 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
     began = time.monotonic()
     try:
         hurt = FAULTS[name](town, hand)
+    except AssertionError as error:  # what the hand was answered, which nobody may be
+        seen.wrong.append(f"{name}: {error}")
+        return
     except Exception as error:  # the town is in pieces already: told, and gone on with
         seen.failed.append(f"{name}: {error!r}")
         connection.close()
         if len(seen.failed) > 20:
             raise
         return
+    if not hurt.times:
+        return  # there was nobody to propose to
     seen.counts[name] += hurt.times
     seen.spans.setdefault(name, []).append((began, time.monotonic()))
     seen.jobs += hurt.jobs

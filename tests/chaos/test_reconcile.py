@@ -1,6 +1,8 @@
 """The comparison of journal and database finds what it is there for."""
 
+import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -9,8 +11,9 @@ from matching.models import Match, MatchEvent
 from matching.services.matches import withdraw_match
 from matching.services.outcomes import record_outcome
 from notifications.models import Notice
+from tests.chaos.clients import FIGURES as SENT
 from tests.chaos.reconcile import reconcile
-from tests.matching.held import FIGURES, bookings_in, held
+from tests.matching.held import bookings_in, held
 from tests.matching.market import make_anchor, make_stall, member_of, proposed
 
 pytestmark = pytest.mark.django_db
@@ -21,12 +24,13 @@ class Told:
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
+        self.began = time.time() - 1.0
 
     def write(self, what: str, about: Any, status: int | None = 200, **answer: Any) -> None:
         """A write that was sent, and what came back: None for nothing at all, 0 when patience ended."""
         key = str(len(self.lines))
         told = {"what": what, "about": str(about), "key": key, "moq": answer.pop("moq", None)}
-        self.lines.append({"kind": "sent", **told})
+        self.lines.append({"kind": "sent", "at": self.began, **told})
         if status is not None:
             given = {"code": None, "id": None, "becomes": None, "replayed": False, "aim": ""} | answer
             self.lines.append({"kind": "answered", "status": status, **told, **given})
@@ -97,7 +101,7 @@ def test_an_outcome_that_was_acknowledged_is_there(told: Told) -> None:
     [booking] = bookings_in(match)
     told.write("record", booking.public_id, 201)
     assert len(told.found()["lost"]) == 1
-    record_outcome(actor=member_of(match.stall), booking=booking, figures=FIGURES, note="")
+    record_outcome(actor=member_of(match.stall), booking=booking, figures=SENT, note="")
     assert told.found() == NOTHING
     told.write("confirm", booking.public_id)
     assert len(told.found()["lost"]) == 1
@@ -111,3 +115,28 @@ def test_a_notice_that_came_twice_and_one_that_never_came(told: Told) -> None:
     for key in "ab":
         Notice.objects.create(user=member_of(anchor), key=key, topic="x", subject_id=match.public_id)
     assert len(told.found()["double"]) == 1 and not told.found()["lost"]
+
+
+def test_a_match_that_nobody_sent(told: Told) -> None:
+    stall = make_stall()
+    told.write("propose", stall.public_id, 409)
+    assert told.found() == NOTHING
+    proposed(stall, make_anchor())
+    assert told.found()["never_sent"] == [f"1 matches of stall {stall.public_id}"]
+    told.write("propose", stall.public_id, 0)
+    assert told.found() == NOTHING
+
+
+def test_figures_that_are_others(told: Told) -> None:
+    match = held()
+    [booking] = bookings_in(match)
+    told.write("record", booking.public_id, 201)
+    record_outcome(actor=member_of(match.stall), booking=booking, figures=SENT | {"orders": 99}, note="")
+    assert told.found()["lost"] == [f"figures of {booking.public_id}"]
+
+
+def test_an_edited_stall_that_is_gone(told: Told) -> None:
+    gone = str(uuid4())
+    told.lines.append({"kind": "began", "what": "edit", "about": gone, "version": 1})
+    told.write("edit", gone, moq=6)
+    assert told.found()["lost"] == [f"stall {gone}"]

@@ -23,6 +23,9 @@ from tests.factories import MerchantFactory, UserFactory
         ("credit code 91350100M000100Y43", "credit code ****0Y43"),
         ("请致电13912345678。", "请致电****5678。"),
         ("digest 5F91350100M000100Y43", "digest 5F91350100M000100Y43"),
+        ("bad rows:\n13812345678", "bad rows:\n****5678"),
+        (r"bad rows:\n13812345678\t11010519491231002x", r"bad rows:\n****5678\t****002x"),
+        ("008613812345678 or 138 1234 5678", "****5678 or ****5678"),
         ("job 1234567 took 1234 ms", "job 1234567 took 1234 ms"),
     ],
 )
@@ -48,6 +51,12 @@ def test_the_private_columns_are_those_of_the_table():
         ("Key (phone)=(13800138000) already exists.", "Key (phone)=(****) already exists."),
         ("Key (stall_id, hour_at)=(5, 7) already exists.", "Key (stall_id, hour_at)=(5, 7) already exists."),
         ("DETAIL:  Failing row contains (7, 李小雅, (x), null).", "DETAIL:  Failing row contains (****)."),
+        (
+            "Failing row contains (a (b). Li, 1990).\n\nThe (x).",
+            "Failing row contains (****).\n\nThe (x).",
+        ),
+        ("rows:\n\tbio=Li", "rows:\n\tbio=****"),
+        (r"rows:\tbio=Li", r"rows:\tbio=****"),
         (r"DETAIL:  Failing row contains (7, 李).\nx", r"DETAIL:  Failing row contains (****).\nx"),
     ],
 )

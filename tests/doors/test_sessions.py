@@ -116,7 +116,7 @@ class TestTheBrowserOfStaff:
         with time_machine.travel(MOMENT, tick=False):
             client = browser()
             body = {"old_password": "wrong", "new_password1": NEW, "new_password2": NEW}
-            for _try in range(PASSWORD_LIMITS[0].count):
+            for _try in range(PASSWORD_LIMITS[1].count):
                 assert client.post("/admin/password_change/", body).status_code == 200
             with mock.patch.object(hashers, "verify_password") as hashed:
                 refused = client.post("/admin/password_change/", body | {"old_password": PASSWORD})

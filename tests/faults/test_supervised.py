@@ -44,10 +44,11 @@ def test_neither_a_broker_out_of_reach_nor_long_jobs_end_a_worker(tmp_path: Path
             assert len(town.pids()) == 1
 
 
-def test_a_worker_with_one_place_may_be_busy_for_long(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("pool", "places"), [("solo", 1), ("prefork", 2)])
+def test_a_worker_may_be_busy_for_long(tmp_path: Path, pool: str, places: int) -> None:
     env = QUICK | {"MATCHMAKER_WATCHDOG_SECONDS": "1.5"}
-    with supervised(tmp_path, env=env, pool="solo", places=1) as town:
-        assert is_left_alone_with(ask("frail.last", args={"seconds": 4}))
+    with supervised(tmp_path, env=env, pool=pool, places=places) as town:
+        assert is_left_alone_with(*[ask("frail.last", args={"seconds": 5}) for _place in range(places)])
         assert len(town.pids()) == 1
 
 
@@ -75,5 +76,5 @@ def test_a_job_that_crashes_its_worker_takes_no_other_with_it(tmp_path: Path) ->
         crash = ask("frail.crash")
         assert finished(crash, 60).state == JobState.DEAD
         assert finished(innocent, 10).state == JobState.DONE
-        assert innocent.attempts == 2, "once beside the other, once by itself"
+        assert innocent.attempts <= 3, "at most twice beside the other, then by itself"
         assert len(town.pids()) == 1 + MAX_ATTEMPTS

@@ -80,6 +80,29 @@ def test_nobody_waits_for_ever() -> None:
     room.close()
 
 
+def test_who_gave_up_waiting_to_be_alone_holds_up_nobody_afterwards() -> None:
+    company = Company(patience=0.5)
+    room = Room(company)
+    room.come("hangs", company.beside_others)
+    assert room.holds("hangs")
+    room.come("suspect", company.alone)
+    assert room.holds("hangs", "suspect")
+    room.leave("suspect")
+    assert room.holds("hangs")
+    company._patience = 60.0
+    room.come("next", company.beside_others)
+    assert room.holds("hangs", "next")
+    room.close()
+
+
+def test_a_copy_of_what_is_here_already_does_not_wait() -> None:
+    company = Company()
+    with company.once(7) as first, company.once(7) as copy, company.once(8) as other:
+        assert (first, copy, other) == (True, False, True)
+    with company.once(7) as again:
+        assert again
+
+
 def test_a_job_within_a_job_does_not_wait_for_itself() -> None:
     company = Company()
     for outer in (company.alone, company.beside_others):

@@ -1,11 +1,13 @@
 """The outbox: coalescing, claiming, leases, retries, dead letters and the sweep."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from jobs import registry, services, tasks
@@ -38,9 +40,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return messages
 
 
-def put(value: str = "a", key: str = "k") -> Job:
+def put(value: str = "a", key: str = "k", queue: str = "default") -> Job:
     with transaction.atomic():
-        return services.enqueue(kind="test.note", key=key, args={"value": value})
+        return services.enqueue(kind="test.note", key=key, args={"value": value}, queue=queue)
 
 
 def test_edits_share_the_queued_row(sent: list[int]) -> None:
@@ -125,6 +127,46 @@ def test_the_sweep_sends_what_was_lost_and_buries_what_keeps_dying(sent: list[in
     assert sent == [lost.pk]
     dying.refresh_from_db()
     assert dying.state == JobState.DEAD
+
+
+def test_a_job_that_nobody_takes_is_sent_again_ever_more_seldom(sent: list[int]) -> None:
+    job, start = put(key="waits"), timezone.now()
+    times = []
+    for second in range(0, 600, 2):
+        with time_machine.travel(start + timedelta(seconds=second), tick=False):
+            times += [second] * services.sweep()["sent"]
+    assert set(sent) == {job.pk} and times[0] <= 4
+    pauses = [after - before for before, after in pairwise(times)]
+    assert pauses == sorted(pauses) and pauses[0] <= 4 and 28 <= pauses[-1] <= 32
+    assert len(times) < 40
+
+
+def test_one_queue_that_stands_still_keeps_no_other_back(
+    sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "SWEPT_AT_ONCE", 2)
+    compute = [put(key=f"c{number}", queue="compute").pk for number in range(3)]
+    default = put(key="d").pk
+    start = timezone.now()
+    for second in (4, 6):
+        with time_machine.travel(start + timedelta(seconds=second), tick=False):
+            services.sweep()
+    assert sorted(sent) == sorted([*compute, default]), "each once, none kept back by the first two"
+
+
+def test_who_comes_too_late_after_its_claim_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, update = put(), models.QuerySet.update
+
+    def stopped(rows: Any, **changes: Any) -> int:
+        count = update(rows, **changes)
+        if changes.get("state") == JobState.RUNNING:
+            # The worker is stopped here for longer than its lease; another one takes the job meanwhile.
+            monkeypatch.setattr(models.QuerySet, "update", update)
+            Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
+        return count
+
+    monkeypatch.setattr(models.QuerySet, "update", stopped)
+    assert services.claim(job.pk) is None
 
 
 def test_a_broker_that_is_down_loses_nothing(

@@ -92,6 +92,56 @@ def test_a_killed_worker_s_herd_is_taken_up_again(town: list[Stall]) -> None:
     assert not DueParty.objects.exists()
 
 
+def test_a_row_with_a_smaller_number_may_be_committed_later(
+    town: list[Stall], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stall in town[:10]:
+        edit(stall)
+    late, free = town[9], 1 + max(DueParty.objects.values_list("pk", flat=True))
+    DueParty.objects.filter(party_id=late.pk).delete()
+    edit(town[11])
+    assert DueParty.objects.filter(party_id=town[11].pk, pk__gt=free - 1).exists()
+    real = listing.relist
+
+    def relist(*given: Any) -> int:
+        if not is_listed(late) and not DueParty.objects.filter(party_id=late.pk).exists():
+            DueParty.objects.create(pk=free - 1, side="stall", party_id=late.pk)
+        return real(*given)
+
+    monkeypatch.setattr(listing, "relist", relist)
+    work_off()
+    assert is_listed(late) and not DueParty.objects.exists()
+
+
+def test_the_herd_of_a_job_that_failed_while_the_next_waited_is_taken_by_that(
+    town: list[Stall], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stall in town[:8]:
+        edit(stall)
+    first = Job.objects.get(kind=asking.DUE_KIND)
+    real = listing.relist
+
+    def relist(*given: Any) -> int:
+        monkeypatch.setattr(listing, "relist", real)
+        for stall in town[10:12]:
+            edit(stall)
+        raise MemoryError
+
+    monkeypatch.setattr(listing, "relist", relist)
+    run_job(first.pk)
+    first.refresh_from_db()
+    assert (first.state, first.result) == (JobState.DONE, {"joined": True})
+    assert DueParty.objects.filter(batch=first.pk).exists()
+    work_off()
+    assert all(is_listed(stall) for stall in (*town[4:8], *town[10:12]))
+    assert not DueParty.objects.exists()
+
+
+def test_only_the_very_same_partners_are_asked_for_once() -> None:
+    jobs = [asking.request_patch({"anchor": [3], "stall": [stall]}) for stall in (10, 11, 10)]
+    assert jobs[0] == jobs[2] != jobs[1]
+
+
 def test_who_slipped_in_while_the_job_was_taken_is_asked_for(town: list[Stall]) -> None:
     DueParty.objects.create(side="stall", party_id=town[0].pk)
     job = recommendations.ask_for_due()

@@ -1,13 +1,17 @@
 """What somebody wrote beside an event can be taken back; the event and its chain stay as they were."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 
 from accounts.choices import TOWN_STAFF
+from jobs.models import IdempotencyKey, Job
+from jobs.tasks import run_job
 from matching.models import Match, MatchEvent, Note
 from matching.selectors.chains import ALL_CHECKS, violations
 from matching.services.matches import propose_match
-from matching.services.notes import erase_note
+from matching.services.notes import FORGET_ANSWERS_KIND, erase_note
 from matchmaker.core.errors import NotAllowed
 from tests.matching.market import make_anchor, make_staff, make_stall, make_user, member_of, terms
 
@@ -81,3 +85,16 @@ def test_a_note_without_author_is_for_staff_alone(author, note):
     with pytest.raises(NotAllowed):
         erase_note(actor=author, note=note)
     assert erase_note(actor=eraser(), note=note).erased_at
+
+
+def test_answers_kept_for_a_repeat_go_with_the_note(author, note):
+    match = Match.objects.get()
+    for key, about in (("of it", match.public_id), ("of another", uuid4())):
+        body = {"id": str(about), "events": [{"note": SECRET}]}
+        IdempotencyKey.objects.create(user=author, key=key, digest="0" * 64, status=200, body=body)
+    erase_note(actor=author, note=note)
+    erase_note(actor=author, note=note)
+    [job] = Job.objects.filter(kind=FORGET_ANSWERS_KIND)
+    run_job(job.pk)
+    bodies = dict(IdempotencyKey.objects.values_list("key", "body"))
+    assert bodies["of it"] is None and bodies["of another"]["events"] == [{"note": SECRET}]

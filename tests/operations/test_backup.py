@@ -1,5 +1,6 @@
 """The restore drill: back up a town while somebody writes, wipe it, restore it, and compare every row."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -205,7 +206,7 @@ def test_what_is_refused(backup: Path, tmp_path: Path) -> None:
     assert "no whole backup" in refused(tmp_path / "note.zip")
     assert "jobs.0999_of_next_year" in refused(rewritten(backup, database={"migrations": applied}))
     assert f"backup of {other}" in refused(rewritten(backup, database={"vendor": other}))
-    assert "form 2" in refused(rewritten(backup, format=2))
+    assert "form 3" in refused(rewritten(backup, format=3))
     assert "not what was written" in refused(rewritten(backup, parts=digests))
     assert "not what was written" in refused(rewritten(backup, parts={}))
     assert "manifest" in refused(rewritten(backup, database={"surprise": 1}))
@@ -238,10 +239,29 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
 
 def test_another_secret_key_is_told(backup: Path, settings: Any) -> None:
-    settings.SECRET_KEY = "another" * 9
-    complained = StringIO()
-    call_command("restore", backup, replace=True, stdout=StringIO(), stderr=complained)
-    assert "SECRET_KEY is another one" in complained.getvalue()
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another" * 9
+    assert "nobody can tell" in refused(backup)
+    for given, fallbacks in (({"trust": True}, []), ({}, [former])):
+        settings.SECRET_KEY_FALLBACKS = fallbacks
+        complained = StringIO()
+        call_command("restore", backup, replace=True, stdout=StringIO(), stderr=complained, **given)
+        assert "SECRET_KEY is another one" in complained.getvalue()
+
+
+def test_who_changes_a_backup_cannot_seal_it(backup: Path) -> None:
+    """The digests of the parts stand in the file itself: whoever changes a part writes a new one."""
+    with zipfile.ZipFile(backup) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    manifest = json.loads(parts[archive.MANIFEST])
+    parts[archive.DATABASE] += b"\n-- and something else"
+    manifest["parts"][archive.DATABASE] = hashlib.sha256(parts[archive.DATABASE]).hexdigest()
+    parts[archive.MANIFEST] = json.dumps(manifest).encode()
+    forged = backup.with_name("forged.zip")
+    with zipfile.ZipFile(forged, "w") as target:
+        for name, given in parts.items():
+            target.writestr(name, given)
+    assert "nobody can tell" in refused(forged)
+    assert "nobody can tell" in refused(rewritten(backup, made_at="2020-01-01T00:00:00+00:00"))
 
 
 def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from accounts.services.stalls import register_stall
 from accounts.services.verification import verify_anchors, verify_merchants
 from jobs.models import IdempotencyKey, Job, JobState
 from jobs.tasks import run_job
-from matching.models import Match, Reaction, RecommendationList
+from matching.models import Match, PairRule, Reaction, RecommendationList
 from matching.selectors import suggestions_for
 from matching.services import recommendations
 from matching.services.matches import approve_match
@@ -138,6 +138,10 @@ def test_an_anchor_is_gone_from_everywhere(zenobia, api):
     IdempotencyKey.objects.create(
         user=member_of(stall), key="k", digest="d" * 64, status=200, body=contact | {"said": "call 曾诺比"}
     )
+    [booking] = match.bookings.all()
+    bodies = {"told": {"id": str(booking.public_id)}, "other": {"id": str(other.public_id)}}
+    for key, body in bodies.items():  # of an outcome, which names no party, and of somebody else
+        IdempotencyKey.objects.create(user=member_of(stall), key=key, digest="d" * 64, status=200, body=body)
     LogEntry.objects.create(
         user=make_staff(), content_type=ContentType.objects.get_for_model(Anchor), object_id=str(zenobia.pk),
         object_repr="Zenobia Two", action_flag=CHANGE, change_message="Zenobia",
@@ -149,6 +153,8 @@ def test_an_anchor_is_gone_from_everywhere(zenobia, api):
     row = erase(zenobia)
     text = whole_database()
     assert [mark for mark in ANCHOR_MARKS[:-1] if mark in text] == []
+    bodies = dict(IdempotencyKey.objects.values_list("key", "body"))
+    assert bodies == {"k": None, "told": None, "other": {"id": str(other.public_id)}}
     assert text.count(ANCHOR_MARKS[-1]) == LegalRecord.objects.count() == 1
     (own,) = RecommendationList.objects.filter(side="anchor", subject_id=zenobia.pk)
     assert not kept.exists() and len(own.partner_ids) == 0
@@ -296,3 +302,30 @@ def test_messages_in_a_file_go_too(zenobia):
     erase(zenobia)
     assert path.read_text() == "t SMS +8613800000001: 2\n"
     path.unlink()
+
+
+def test_the_log_of_rules_about_somebody_with_a_short_name_names_the_pseudonym():
+    anchor, stall = make_anchor(display_name="小美", real_name="王伟"), make_stall()
+    rule = PairRule.objects.create(stall=stall, anchor=anchor, kind="forbid")
+    for about, said in ((rule, f"{stall} – 小美"), (make_stall(), "小美丽 boutique")):
+        LogEntry.objects.create(
+            user=make_staff(), content_type=ContentType.objects.get_for_model(about), object_id=str(about.pk),
+            object_repr=said, action_flag=CHANGE, change_message="",
+        )  # fmt: skip
+    row = erase(anchor)
+    assert list(LogEntry.objects.order_by("pk").values_list("object_repr", flat=True)) == [
+        row.pseudonym, "小美丽 boutique",
+    ]  # fmt: skip
+
+
+def test_nothing_is_registered_for_an_account_that_was_closed_meanwhile(kunlun):
+    user, merchant = member_of(kunlun), kunlun.merchant
+    late = User.objects.get(pk=user.pk)  # as a request holds it that has passed the door
+    erase(kunlun)
+    for register, body in ((register_merchant, merchant_body()), (register_anchor, anchor_body())):
+        with pytest.raises(NotAllowed) as refusal:
+            register(actor=late, data=body)
+        assert refusal.value.code == "account_closed"
+    with pytest.raises(Conflict):
+        register_stall(actor=late, merchant=merchant, data=stall_body(number="Z9"))
+    assert (Merchant.objects.count(), Stall.objects.count()) == (1, 1)

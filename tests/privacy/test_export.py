@@ -16,12 +16,12 @@ from accounts.privacy.export import exported_columns
 from accounts.services.anchors import register_anchor, update_anchor
 from accounts.services.tags import forget_evidence
 from jobs.models import Job
-from matching.models import PairRule
+from matching.models import Block, Impression, PairRule, Reaction
 from matching.services.reactions import react
 from tests.api.bodies import anchor_body
 from tests.factories import PASSWORD, id_number
 from tests.matching.held import told
-from tests.matching.market import agreed, make_stall, make_user, member_of, proposed, session
+from tests.matching.market import agreed, make_anchor, make_stall, make_user, member_of, proposed, session
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/accounts/me/export/"
@@ -60,7 +60,7 @@ def test_everything_of_the_asker_is_in_it(anchor, api):
     for label in (
         "accounts.user", "accounts.anchor", "accounts.historicalanchor", "accounts.membership",
         "accounts.devicetoken", "accounts.forgottentag", "matching.match", "matching.matchevent",
-        "matching.terms", "matching.note", "matching.reaction", "matching.pairrule", "matching.booking",
+        "matching.terms", "matching.note", "matching.reaction", "matching.booking",
         "matching.session", "matching.outcome", "jobs.job",
     ):  # fmt: skip
         assert tables[label] or label == "jobs.job" and not Job.objects.filter(requested_by=user), label
@@ -82,7 +82,9 @@ def test_everything_of_the_asker_is_in_it(anchor, api):
 def test_as_csv_nothing_is_a_formula(anchor, api):
     archive = zipfile.ZipFile(io.BytesIO(read(api(member_of(anchor)), format="csv")))
     assert archive.testzip() is None
-    assert archive.namelist() == [f"{label}.csv" for label, table in TABLES.items() if table.of]
+    assert archive.namelist() == [
+        f"{label}.csv" for label, table in TABLES.items() if table.of and table.is_exported
+    ]
     rows = list(csv.DictReader(io.StringIO(archive.read("accounts.anchor.csv").decode("utf-8-sig"))))
     assert rows[0]["bio"] == "'=SUM(A1:A9)" and rows[0]["contact_phone"] == "'+8613700137000"
     for name in archive.namelist():
@@ -126,3 +128,21 @@ def test_anonymous_and_too_often(anchor, api):
     assert answer.json()["code"] == "too_many_requests"
     wrong = client.get(PATH, {"format": "xml"})
     assert wrong.status_code == 400 and "format" in wrong.json()["fields"]
+
+
+def test_nobody_learns_from_an_export_what_others_did_about_them(api):
+    stall, anchor = make_stall(), make_anchor()
+    merchant = stall.merchant
+    for side in ("stall", "anchor"):
+        Block.objects.create(side=side, merchant=merchant, anchor=anchor)
+        Reaction.objects.create(side=side, stall=stall, anchor=anchor, kind="never")
+        Impression.objects.create(
+            side=side, stall=stall, anchor=anchor, rank=1, score_hundredths=5_000, shown_at=timezone.now()
+        )
+    PairRule.objects.create(stall=stall, anchor=anchor, kind="forbid", note="secret")
+    for side, party in (("stall", stall), ("anchor", anchor)):
+        tables = json.loads(b"".join(api(member_of(party)).get(PATH)))["tables"]
+        for label in ("matching.block", "matching.reaction", "matching.impression"):
+            assert [row["side"] for row in tables[label]] == [side], label
+        assert "matching.pairrule" not in tables
+        assert not {"wish", "mutual_millionths"} & exported_columns("matching.matchdaypair").keys()

@@ -1,5 +1,6 @@
 """Asking for lists: which jobs a change writes, and how a herd of changes shares few (layer: services)."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -78,7 +79,9 @@ def ask_for_due() -> Job | None:
 def request_patch(changed: Mapping[str, Sequence[int]]) -> Job:
     """Write the job that brings the lists of the partners of these parties (ids by side) up to date."""
     named = [f"{side}:{party_id}" for side in sorted(changed) for party_id in changed[side]]
-    key = f"patch:{named[0]}" if len(named) == 1 else f"patch:{named[0]}:and:{len(named)}"
+    # Equal keys join, and a job that joins leaves what it names behind: so only for the very same parties.
+    rest = hashlib.sha256(",".join(named).encode()).hexdigest()[:16]
+    key = f"patch:{named[0]}" if len(named) == 1 else f"patch:{named[0]}:and:{len(named)}:{rest}"
     args = {"changed": {side: list(ids) for side, ids in changed.items()}}
     return enqueue(kind="matching.patch_partners", key=key, args=args, queue=QUEUE)
 

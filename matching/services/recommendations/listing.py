@@ -4,7 +4,7 @@ What a concurrent change makes old again is computed again by the job which that
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,18 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from accounts.models import Stall
+from jobs.models import Job, JobState
 from matching.engine.candidates import ruled_out
 from matching.engine.pipeline import pools_with
 from matching.engine.types import Side, rows_of
 from matching.models import DueParty, RecommendationList
 from matching.packing import IDS
-from matching.services.recommendations.asking import REMATCH_ABOVE, request_patch, request_rematch
+from matching.services.recommendations.asking import (
+    DUE_KIND,
+    REMATCH_ABOVE,
+    request_patch,
+    request_rematch,
+)
 from matching.services.recommendations.computing import BLOCK, Progress, recommend_for, relist, silent
 from matching.services.recommendations.rematch import rematch_everybody
 from matching.services.recommendations.storing import chunks, store_lists
@@ -161,9 +167,9 @@ def refresh_due(*, batch: int, progress: Progress = silent) -> dict[str, Any]:
     """
     until = time.monotonic() + _HERD_SECONDS
     changed: dict[str, set[int]] = {"stall": set(), "anchor": set()}
-    seen = stored = 0
+    seen, stored = set[int](), 0
     while due := _taken(batch, seen):
-        seen = due[-1][0]
+        seen.update(row for row, _, _ in due)
         wanted = {side: sorted({pk for _, at, pk in due if at == side}) for side in changed}
         market = current_market(wanted)
         if market is None or _has_outgrown(market):
@@ -179,11 +185,17 @@ def refresh_due(*, batch: int, progress: Progress = silent) -> dict[str, Any]:
     return {"due": total, "stored": stored}
 
 
-def _taken(batch: int, seen: int) -> list[tuple[int, str, int]]:
-    """Take all due parties; return (row, side, id) of those of the batch behind row `seen`, in order."""
-    DueParty.objects.filter(batch__isnull=True).update(batch=batch)
-    rows = DueParty.objects.filter(batch=batch, pk__gt=seen).order_by("pk")
-    return list(rows.values_list("pk", "side", "party_id"))
+def _taken(batch: int, seen: Container[int]) -> list[tuple[int, str, int]]:
+    """Take all due parties; return (row, side, id) of those of the batch that were not seen, in order.
+
+    Also those of a batch whose job has ended without them: one that failed while the next was queued. Not by
+    the largest row seen: a row with a smaller number may be committed later.
+    """
+    working = Job.objects.filter(kind=DUE_KIND, state__in=(JobState.QUEUED, JobState.RUNNING))
+    theirs = working.exclude(pk=batch).values("pk")
+    DueParty.objects.exclude(batch__in=theirs).exclude(batch=batch).update(batch=batch)
+    rows = DueParty.objects.filter(batch=batch).order_by("pk").values_list("pk", "side", "party_id")
+    return [row for row in rows if row[0] not in seen]
 
 
 def _ask_for_partners(batch: int, changed: Mapping[str, set[int]]) -> int:

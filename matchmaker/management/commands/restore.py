@@ -32,10 +32,21 @@ class Command(BaseCommand):
             help="also over a database that is not empty",
         )
 
+        parser.add_argument(
+            "--trust",
+            action="store_true",
+            help="also a backup whose seal does not fit SECRET_KEY; it could run commands as you",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(desc=_("Restore"), bar_format=BAR, total=1, leave=False, disable=None) as bar:
             try:
-                manifest = restore_backup(options["file"], replace=options["replace"], progress=shown_on(bar))
+                manifest = restore_backup(
+                    options["file"],
+                    replace=options["replace"],
+                    progress=shown_on(bar),
+                    is_trusted=options["trust"],
+                )
             except BackupError as error:
                 raise CommandError(str(error)) from error
         self._tell(manifest)
