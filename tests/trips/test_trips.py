@@ -93,7 +93,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(api: Api, zone: str) -> Non
     # A worker's first job also loads the engine and reads the market: time enough to kill it in between.
     with worker_processes({"MATCHMAKER_LEASE_SECONDS": "4"}, beat=False) as worker:
         recommendations.request_refresh(side="stall", ids=[stall.pk])
-        wait_until(lambda: Job.objects.filter(state=JobState.RUNNING).exists())
+        wait_until(lambda: Job.objects.filter(state=JobState.RUNNING).exists(), every=0.005)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     job = Job.objects.get(kind="matching.refresh_party")
