@@ -1,4 +1,4 @@
-"""Work whose worker was lost is done again by itself, so that it takes nobody else's with it (layer: core).
+"""Work whose worker was lost twice is done again by itself, so that it takes no other with it (layer: pure).
 
 A job that ends its process ends those beside it too, and the sweep sends all of them again at once: without
 this they would meet each time, until the innocent were given up with the guilty.

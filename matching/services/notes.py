@@ -12,7 +12,6 @@ from matchmaker.core.errors import NotAllowed
 # Of staff who erase for others, such as a person who asks for it.
 ERASE = "matching.delete_note"
 
-
 FORGET_ANSWERS_KIND = "matching.forget_answers"
 
 

@@ -63,7 +63,7 @@ class Tally:
     answered: dict[int, int] = field(default_factory=dict)
     broken: int = 0
     without_retry_after: int = 0
-    asked: list["Asked"] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, method: str, status: int, seconds: float, headers: Any) -> None:

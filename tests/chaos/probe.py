@@ -6,9 +6,8 @@ import time
 import uuid
 from collections.abc import Sequence
 
+from tests.chaos.faults import QUEUES
 from tests.chaos.seats import Seat
-
-QUEUES = ("default", "compute")
 
 
 class Probe:

@@ -19,7 +19,7 @@ _LIKE = (
     "moq",
     "stock_depth",
 )
-_STEPS = (("propose", "stall"), ("accept", "anchor"), ("approve", "staff"), ("complete", "staff"))
+_STEPS = (("propose", "stall"), ("accept", "anchor"), ("approve", "staff"))
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _hold(seat: Seat, anchors: list[AnchorSeat], count: int) -> None:
             cooperation_mode=stall.cooperation_modes[0],
             sessions=(WantedSession(starts_at=at, ends_at=at + timedelta(hours=1)),),
         )
-        moves = tuple(PastMove(action, role, at - timedelta(days=2)) for action, role in _STEPS[:3])
+        moves = tuple(PastMove(action, role, at - timedelta(days=2)) for action, role in _STEPS)
         past = PastMatch(stall, Anchor.objects.get(pk=other.pk), terms, moves)
         [match] = record_history(actor=None, matches=[past])
         seat.held.append((str(match.bookings.get().public_id), other))
