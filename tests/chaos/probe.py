@@ -16,6 +16,7 @@ class Probe:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._numbers = itertools.count(1)
+        self.parts: dict[str, float] = {}  # seconds until each part of the way worked again, the last time
 
     def recovered(self, patience: float, jobs: Sequence[int] = ()) -> float | None:
         """Seconds until an edit is answered, its list stored, both queues heard and these jobs done.
@@ -27,11 +28,13 @@ class Probe:
 
         began, at = time.monotonic(), timezone.now()
         path = f"stalls/{self._seat.stall_id}/"
+        self.parts = {}
         seen = self._seat.asker.until_answered("GET", path)
         body = {"moq": 1 + next(self._numbers) % 500}
         headers = {"If_Match": seen.etag, "Idempotency_Key": uuid.uuid4().hex}
         if self._seat.asker.until_answered("PATCH", path, body, **headers).status != 200:
             return None
+        self._note("web", began)
         silent, asked = set(QUEUES), 0.0
         while time.monotonic() - began < patience:
             if silent and time.monotonic() - asked > 1.0:
@@ -40,12 +43,19 @@ class Probe:
             try:
                 close_old_connections()
                 silent -= _heard(at)
-                if not silent and self._has_its_list() and _done(jobs):
+                works = {"queues": not silent, "list": self._has_its_list(), "jobs": _done(jobs)}
+                for part, does in works.items():
+                    if does:
+                        self._note(part, began)
+                if all(works.values()):
                     return time.monotonic() - began
             except DatabaseError:
                 connection.close()
             time.sleep(0.05)
         return None
+
+    def _note(self, part: str, began: float) -> None:
+        self.parts.setdefault(part, time.monotonic() - began)
 
     def _has_its_list(self) -> bool:
         """Whether the stored list was computed from the stall as it is."""

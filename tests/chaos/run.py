@@ -146,7 +146,8 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
     seen.hopeless += hurt.hopeless
     seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, hurt.jobs)
     told = "never" if seconds is None else f"{seconds:.2f} s"
-    sys.stderr.write(f"{name} {seen.counts[name]}: {told}, load {os.getloadavg()[0]:.1f}\n")
+    parts = "" if hurt.seconds is not None else ", ".join(f"{p} {s:.1f}" for p, s in probe.parts.items())
+    sys.stderr.write(f"{name} {seen.counts[name]}: {told} ({parts}), load {os.getloadavg()[0]:.1f}\n")
     if seconds is None:
         seen.not_recovered.append(name)
     else:
