@@ -138,12 +138,12 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
         if len(seen.failed) > 20:
             raise
         return
-    if not hurt.times:
-        return  # there was nobody to propose to
-    seen.counts[name] += hurt.times
-    seen.spans.setdefault(name, []).append((began, time.monotonic()))
     seen.jobs += hurt.jobs
     seen.hopeless += hurt.hopeless
+    if not hurt.times:
+        return  # there was nobody to propose to, or nothing at work any more
+    seen.counts[name] += hurt.times
+    seen.spans.setdefault(name, []).append((began, time.monotonic()))
     seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, hurt.jobs)
     told = "never" if seconds is None else f"{seconds:.2f} s"
     parts = "" if hurt.seconds is not None else ", ".join(f"{p} {s:.1f}" for p, s in probe.parts.items())
