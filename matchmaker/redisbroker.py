@@ -1,17 +1,42 @@
-"""The broker in Redis: kombu's, which goes on after something in a queue that is no message."""
+"""The broker in Redis: kombu's, which goes on after rubbish in a queue and words that never reached Redis."""
 
 import logging
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 
 from matchmaker.messages import DropsBroken
 
 logger = logging.getLogger(__name__)
 
 
+class QoS(redis.QoS):
+    """Kombu's count of messages in work, where none takes a place for ever because Redis hung when it ended.
+
+    Kombu frees the place after Redis has answered. When it does not, Celery logs that and goes on, and with
+    as many such messages as the worker has places it never asks for another. The message itself stays with
+    Redis and comes again after the visibility timeout; its job is done by then.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except Exception:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        except Exception:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
 class Channel(redis.Channel):
-    """Kombu's channel, where text that is no JSON does not end the worker."""
+    """Kombu's channel with the count above, where text that is no JSON does not end the worker."""
+
+    QoS = QoS
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

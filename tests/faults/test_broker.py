@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 from celery import Celery
+from kombu import Connection, Consumer, Producer, Queue
 
 from jobs.models import Job, JobState
 from matching.services.recommendations import request_rematch
@@ -106,6 +107,24 @@ def test_a_broker_that_comes_back_is_used_again():
         app.send_task("jobs.tasks.run_job", args=[job.pk], queue="compute")
         wait_until(lambda: is_done(job), 45)
         assert worker.poll() is None
+
+
+def test_a_message_whose_end_a_hung_broker_did_not_hear_takes_no_place_for_ever():
+    with private_redis() as url, Connection(url, transport_options={"socket_timeout": 0.3}) as connection:
+        got = []
+        channel = connection.channel()
+        channel.basic_qos(0, 1, False)  # one place
+        queue = Queue("places", channel=channel)
+        with Consumer(channel, [queue], callbacks=[lambda _body, message: got.append(message)]):
+            for number in range(3):
+                Producer(channel).publish({"number": number}, routing_key="places", declare=[queue])
+            connection.drain_events(timeout=2)
+            redis.Redis.from_url(url).execute_command("CLIENT", "PAUSE", "1000", "ALL")
+            with pytest.raises(redis.exceptions.TimeoutError):
+                got[0].ack()
+            time.sleep(1)
+            connection.drain_events(timeout=2)
+        assert [message.payload["number"] for message in got] == [0, 1]
 
 
 def test_rubbish_in_the_queue_stops_nobody():
