@@ -239,7 +239,9 @@ def sweep() -> dict[str, int]:
         state=JobState.DEAD, error="worker lost", finished_at=now, updated_at=now
     )
     late = now - timedelta(seconds=settings.JOBS_SWEEP_AFTER_SECONDS)
-    due = Job.objects.filter(lapsed | Q(state=JobState.QUEUED, not_before__lte=late))
+    # No message is on its way for one that was tried before and waits for its next turn.
+    waiting = Q(not_before__lte=late) | Q(not_before__lte=now, attempts__gt=0)
+    due = Job.objects.filter(lapsed | Q(waiting, state=JobState.QUEUED))
     sent = 0
     for queue in settings.JOBS_QUEUES:
         # Those first that were not sent for the longest, so that none is kept back by others that stay due.
@@ -250,9 +252,11 @@ def sweep() -> dict[str, int]:
 
 def _is_to_be_sent(job: Job, now: datetime) -> bool:
     since = job.not_before if job.state == JobState.QUEUED else job.lease_until or now
+    if job.sent_at is None or job.sent_at < since:  # nothing was sent for this turn
+        return True
     pause = (now - since).total_seconds() / 4
     pause = min(max(pause, settings.JOBS_SWEEP_AFTER_SECONDS), RESEND_LONGEST)
-    return job.sent_at is None or (now - job.sent_at).total_seconds() >= pause
+    return (now - job.sent_at).total_seconds() >= pause
 
 
 def _send_again(jobs: Iterable[Job], now: datetime) -> int:

@@ -141,6 +141,25 @@ def test_a_job_that_nobody_takes_is_sent_again_ever_more_seldom(sent: list[int])
     assert len(times) < 40
 
 
+def test_a_job_that_failed_is_sent_as_soon_as_its_next_turn_comes(
+    effects: list[Any], sent: list[int]
+) -> None:
+    job = put("boom")
+    start = timezone.now()
+    turns = []
+    for second in range(120):
+        with time_machine.travel(start + timedelta(seconds=second), tick=False):
+            before = Job.objects.get().attempts
+            services.sweep()
+            while sent:
+                tasks.run_job(sent.pop())
+            turns += [second] * (Job.objects.get().attempts - before)
+    job.refresh_from_db()
+    assert job.state == JobState.DEAD and turns[0] <= 4
+    waited = [after - before for before, after in pairwise(turns)]
+    assert all(abs(seconds - 2 * 2**turn) <= 1 for turn, seconds in enumerate(waited)), waited
+
+
 def test_one_queue_that_stands_still_keeps_no_other_back(
     sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
