@@ -53,6 +53,7 @@ class Seen:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     statuses: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
+    resent: int = 0  # over a new connection, because the kept one was closed meanwhile
     erased: list[dict[str, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,7 +79,10 @@ class Hand(threading.Thread):
             time.sleep(max(0.0, due - time.monotonic()))
             act = self.rng.choices(acts, weights)[0]
             self.due = due
-            act(self)
+            try:
+                act(self)
+            except Exception as error:  # an answer of another shape than promised: a failure, and no end
+                self._count(f"{act.__name__}: {error!r}")
         if self.connection:
             self.connection.close()
 
@@ -95,8 +99,7 @@ class Hand(threading.Thread):
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.connection = None
-            with self.seen.lock:
-                self.seen.broken[type(error).__name__] += 1
+            self._count(type(error).__name__)
             return Answer(0, {}, "")
         with self.seen.lock:
             self.seen.seconds[kind].append(time.monotonic() - self.due)
@@ -119,7 +122,13 @@ class Hand(threading.Thread):
             self.connection = None
             if not is_kept:
                 raise
+        with self.seen.lock:
+            self.seen.resent += 1
         return self._answer(method, path, text, sent)
+
+    def _count(self, what: str) -> None:
+        with self.seen.lock:
+            self.seen.broken[what] += 1
 
     # --- reads ---
 
@@ -312,6 +321,7 @@ def _told(plan: argparse.Namespace, seen: Seen, memory: Memory, seconds: float) 
         "by_kind": {kind: spread(took) for kind, took in sorted(seen.seconds.items())},
         "statuses": dict(sorted(seen.statuses.items())),
         "broken": dict(seen.broken),
+        "sent_again_over_a_new_connection": seen.resent,
         "erasures": {
             name: spread(told[name] for told in seen.erased) for name in ("answered", "erased", "status")
         },
