@@ -254,8 +254,8 @@ def _is_to_be_sent(job: Job, now: datetime) -> bool:
     since = job.not_before if job.state == JobState.QUEUED else job.lease_until or now
     if job.sent_at is None or job.sent_at < since:  # nothing was sent for this turn
         return True
-    pause = (now - since).total_seconds() / 4
-    pause = min(max(pause, settings.JOBS_SWEEP_AFTER_SECONDS), RESEND_LONGEST)
+    late = (now - since).total_seconds()
+    pause: float = min(max(late / 4, settings.JOBS_SWEEP_AFTER_SECONDS), RESEND_LONGEST)
     return (now - job.sent_at).total_seconds() >= pause
 
 
