@@ -1,5 +1,6 @@
 """The outbox: coalescing, claiming, leases, retries, dead letters and the sweep."""
 
+import time
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -254,3 +255,25 @@ def test_joint_jobs_that_another_worker_holds_are_left_to_it(joint: list[list[st
     assert services.claim(theirs.pk) is not None
     tasks.run_job(mine.pk)
     assert joint == [["a"]]
+
+
+@pytest.mark.serial
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_joint_jobs_are_held_while_they_wait_for_their_turn_alone(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, sent: list[int]
+) -> None:
+    settings.JOBS_LEASE_SECONDS = 1.0
+    jobs = [put(value, key=value) for value in "abc"]
+    stolen: list[Job | None] = []
+
+    def handler(run: Any, *, each: list[dict[str, str]]) -> None:
+        if len(each) > 1:
+            raise ValueError("not all at once")
+        time.sleep(0.7)
+        stolen.extend(services.claim(job.pk) for job in jobs)
+
+    monkeypatch.setitem(registry._handlers, "test.note", handler)
+    monkeypatch.setattr(registry, "_joint", {"test.note"})
+    tasks.run_job(jobs[0].pk)
+    assert stolen == [None] * 9
+    assert list(Job.objects.values_list("state", "attempts")) == [(JobState.DONE, 1)] * 3
