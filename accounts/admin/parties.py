@@ -1,16 +1,18 @@
 """Merchants, stalls and anchors: lists, pages to look at, history, verification, export (layer: faces)."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export.fields import Field
 
 from accounts.admin import wording
+from accounts.admin.decisions import Decision, ask_and_decide
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.admin.history import HistoryAdmin
 from accounts.admin.verifying import ArchivedFilter, VerificationFilter, VerifyingAdmin
@@ -24,6 +26,8 @@ from accounts.models import (
     Verification,
 )
 from accounts.selectors import reference
+from accounts.services.erasure import request_anchor_erasure
+from accounts.services.people import CHANGE_USER
 from matchmaker.core.admin import SOON, ReadOnlyAdmin, ReadOnlyInline, expiry
 from matchmaker.core.money import percent, yuan
 from matchmaker.core.weeks import town_today
@@ -342,6 +346,27 @@ class AnchorAdmin(OfferFields, CsvExport, VerifyingAdmin, HistoryAdmin):
         (None, {"fields": ["is_personalised", "created_at", "updated_at", "archived_at"]}),
     ]  # fmt: skip
     readonly_fields = ["created_at", "updated_at", "archived_at"]
+    actions = [*VerifyingAdmin.actions, "erase"]
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(CHANGE_USER)
+
+    @admin.action(description=gettext_lazy("Erase …"), permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        decision = Decision(
+            action="erase",
+            title=_("Erase these people"),
+            button=_("Erase for good"),
+            decide=partial(self._erase, request),
+            tone="bad",
+            hint=_("At their own request only. All that is theirs goes within a minute, for good."),
+        )
+        return ask_and_decide(self, request, queryset, decision)
+
+    def _erase(self, request: HttpRequest, anchor: Anchor, _reason_code: str, _note: str) -> None:
+        row = request_anchor_erasure(actor=request.user, anchor=anchor)  # type: ignore[arg-type]
+        anchor.refresh_from_db()
+        self.log_change(request, anchor, _("Erased as %(name)s.") % {"name": row.pseudonym})
 
     @admin.display(description=gettext_lazy("ID number"))
     def id_number(self, anchor: Anchor) -> str:

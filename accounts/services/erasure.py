@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
@@ -36,7 +37,7 @@ from accounts.services.scrubbing import (
 from accounts.signals import person_erased, profile_changed
 from jobs.services import enqueue
 from matchmaker.core import clock
-from matchmaker.core.errors import NotAllowed
+from matchmaker.core.errors import Conflict, NotAllowed
 from matchmaker.core.weeks import town_today
 
 ERASE_KIND = "accounts.erase"
@@ -70,12 +71,41 @@ def request_erasure(*, actor: User, user: User) -> Erasure:
     return row
 
 
+def request_anchor_erasure(*, actor: User, anchor: Anchor) -> Erasure:
+    """Erase an anchor that was imported and that nobody has claimed, as `request_erasure` does a person.
+
+    For staff who may erase people. Raises NotAllowed; Conflict when it has an account, which is erased then.
+    """
+    if not _may_erase_others(actor):
+        raise NotAllowed()
+    with transaction.atomic():
+        # Held, so that nobody claims it meanwhile.
+        held = Anchor.objects.select_for_update().get(pk=anchor.pk)
+        if held.memberships.exists():
+            raise Conflict(_("This anchor has an account: erase its user."), code="has_account")
+        done = Erasure.objects.filter(pseudonym=held.display_name).first()
+        return done or request_erasure(actor=actor, user=_account_of_nobody(held))
+
+
+def _account_of_nobody(anchor: Anchor) -> User:
+    """Give the anchor an owner whom nobody can sign in as, to be erased with it."""
+    account = User.objects.create(
+        phone=f"x-{secrets.token_hex(6)}", is_active=False, password=make_password(None)
+    )
+    Membership.objects.create(user=account, anchor=anchor, role=MemberRole.OWNER)
+    return account
+
+
 def _require_may_erase(actor: User, user: User) -> None:
     if user.is_staff or user.is_superuser:
         message = _("An account of town staff is closed by an administrator first.")
         raise NotAllowed(message, code="staff_account")
-    if actor.pk != user.pk and not (actor.is_active and actor.is_staff and actor.has_perm(CHANGE_USER)):
+    if actor.pk != user.pk and not _may_erase_others(actor):
         raise NotAllowed()
+
+
+def _may_erase_others(actor: User) -> bool:
+    return actor.is_active and actor.is_staff and actor.has_perm(CHANGE_USER)
 
 
 def owners_of(row: Erasure) -> dict[str, list[int]]:

@@ -118,8 +118,9 @@ ACTIONS: dict[str, dict[str, frozenset[str]]] = {
     **{name: {} for name in READ_ONLY},
     **{name: dict.fromkeys(("retire", "restore"), codes(name, "change")) for name in REFERENCE},
     **{name: {"delete_selected": codes(name, "delete")} for name in PLAIN},
-    **{f"accounts/{n}": dict.fromkeys(("verify", "refuse"), codes(f"accounts/{n}", "change"))
-       for n in ("merchant", "anchor")},
+    "accounts/merchant": dict.fromkeys(("verify", "refuse"), codes("accounts/merchant", "change")),
+    "accounts/anchor": dict.fromkeys(("verify", "refuse"), codes("accounts/anchor", "change"))
+    | {"erase": codes("accounts/user", "change")},
     **{name: {"revoke": codes(name, "change")} for name in ("accounts/apitoken", "accounts/devicetoken")},
     "accounts/user": dict.fromkeys(("block", "unblock", "erase"), codes("accounts/user", "change"))
     | {"reset_second_factor": SUPERUSER},

@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from accounts.models import Anchor, Erasure, LegalRecord, Membership, Merchant, Stall, User
 from accounts.services.anchors import id_digest, register_anchor, update_anchor
-from accounts.services.erasure import forget_legal_records, request_erasure
+from accounts.services.erasure import forget_legal_records, request_anchor_erasure, request_erasure
+from accounts.services.imports import import_anchors
 from accounts.services.parties import register_merchant, update_merchant
 from accounts.services.people import unblock_user
 from accounts.services.stalls import register_stall
@@ -33,6 +34,7 @@ from matching.services.reactions import react
 from matchmaker.core.errors import Conflict, NotAllowed
 from notifications.models import Notice
 from tests.api.bodies import anchor_body, merchant_body, stall_body
+from tests.api.test_imports import ANCHOR_HEADER
 from tests.factories import PASSWORD, credit_code, id_number
 from tests.matching.market import (
     agreed,
@@ -271,6 +273,37 @@ def test_staff_do_it_for_who_asks_by_phone(zenobia, office):
     assert Erasure.objects.get().user_id == user.pk
     do_jobs()
     assert [mark for mark in ANCHOR_MARKS[:-1] if mark in whole_database()] == []
+
+
+def test_staff_erase_an_imported_anchor_that_nobody_has_claimed(office):
+    row = f"Zenobia Live,曾诺比,{id_number(77)},1996/5/20,13711112222,广东,抖音,zenobia-live,9000,90,"
+    row += "连衣裙,59-129,18,是,有协议"
+    csv = f"{ANCHOR_HEADER}\n{row}\n".encode()
+    report = import_anchors(actor=make_staff("change_anchor"), content=csv)
+    anchor = Anchor.objects.get(public_id=report["rows"][0]["id"])
+    marks = ("Zenobia", "曾诺比", "13711112222", "zenobia-live", id_digest(id_number(77)))
+    assert all(mark in whole_database() for mark in marks)
+    chosen = {"action": "erase", "_selected_action": [anchor.pk], "confirmed": "1"}
+    for _again in range(2):
+        office.post("/admin/accounts/anchor/", chosen)
+        do_jobs()
+    assert [mark for mark in marks if mark in whole_database()] == []
+    assert Erasure.objects.get().anchor_ids == [anchor.pk] and not LegalRecord.objects.exists()
+    again = register_anchor(
+        actor=make_user(phone_verified_at=timezone.now()), data=anchor_body(id_number=id_number(77))
+    )
+    assert again.pk != anchor.pk, "the number is free again"
+
+
+def test_an_anchor_with_an_account_is_erased_by_its_user(zenobia, office):
+    with pytest.raises(Conflict):
+        request_anchor_erasure(actor=make_user(is_staff=True, is_superuser=True), anchor=zenobia)
+    with pytest.raises(NotAllowed):
+        request_anchor_erasure(actor=make_staff("change_anchor"), anchor=zenobia)
+    office.post(
+        "/admin/accounts/anchor/", {"action": "erase", "_selected_action": [zenobia.pk], "confirmed": "1"}
+    )
+    assert not Erasure.objects.exists()
 
 
 def test_the_api_asks_for_the_password_or_the_word(zenobia, api):
