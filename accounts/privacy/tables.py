@@ -152,6 +152,8 @@ TABLES: dict[str, Table] = {
         {F.PERSONAL: "key body headers", F.INTERNAL: f"{STAMPS} digest status user"},
         {"user": "user"},
         A.DELETE,
+        # Answers hold what was right to be told then, as the contact of a match that has ended since.
+        withheld="body headers",
     ),
     "jobs.job": Table(
         {

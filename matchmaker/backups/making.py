@@ -22,6 +22,18 @@ def default_folder() -> Path:
     return Path(settings.VAR_DIR) / "backups"
 
 
+def _stamp() -> Path:
+    return Path(settings.VAR_DIR) / "backup-made"
+
+
+def last_made() -> float | None:
+    """When this town was backed up last, wherever the file lies: seconds since 1970; None for never."""
+    try:
+        return _stamp().stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def make_backup(*, to: Path, progress: Progress) -> tuple[Path, Manifest]:
     """Write one file `to` (into it, when it is a folder); return where it is and what is in it.
 
@@ -47,4 +59,5 @@ def make_backup(*, to: Path, progress: Progress) -> tuple[Path, Manifest]:
         raise BackupError(
             _("%(path)s cannot be written: %(error)s") % {"path": to, "error": error}
         ) from error
+    _stamp().touch()
     return to, manifest

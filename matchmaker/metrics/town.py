@@ -20,7 +20,7 @@ from jobs.selectors import canary_ages
 from matching.choices import ModelStatus, Side
 from matching.models import DueParty, EngineModel, EngineRun, InvariantCheck, RecommendationList
 from matching.services.recommendations.asking import DUE_KIND, REFRESH_KIND
-from matchmaker.backups.making import default_folder
+from matchmaker.backups.making import last_made
 from matchmaker.core import clock
 
 # Work that has ended is left out of the counts: it is most of the table, and nobody waits for it.
@@ -46,10 +46,8 @@ class Town(Collector):
 def _disk() -> Iterator[Metric]:
     free = shutil.disk_usage(settings.VAR_DIR).free
     yield Gauge("matchmaker_disk_free_bytes", "Room left where var/ lies.", value=free)
-    made = [path.stat().st_mtime for path in default_folder().glob("*.zip")]
-    if made:
-        says = "When the newest file of var/backups was made."
-        yield Gauge("matchmaker_backup_made_timestamp_seconds", says, value=max(made))
+    says = "When the last backup was made, wherever it lies; 0 for never."
+    yield Gauge("matchmaker_backup_made_timestamp_seconds", says, value=last_made() or 0.0)
 
 
 def _jobs(now: datetime) -> Iterator[Metric]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tests.chaos.run import Observed, Plan
 
 WRITES = ("POST", "PATCH", "PUT")
+# What no fault may take longer than, in seconds; what is reached stands in docs/faults.md. While Redis or the
+# way to it is broken, nobody who writes may wait for it or be refused for it.
+RECOVERED_WITHIN, WRITTEN_WITHIN = 45.0, 2.0
+WITHOUT_REDIS = ("redis_killed", "redis_hung", "redis_flushed", "connections_reset", "connections_slow")
 
 
 def report(
@@ -34,6 +38,14 @@ def report(
         for line in check_some()
         if line["violations"] != wanted.get(line["number"], 0)
     }
+    felt = {
+        name: {
+            "done": seen.counts[name],
+            **spread(times),
+            "meanwhile": _meanwhile(tally, seen.spans[name]),
+        }
+        for name, times in sorted(seen.recoveries.items())
+    }
     failures = [repr(client.error) for client in clients if client.error]
     faulty = [
         *(compared[kind]["count"] for kind in ("lost", "double", "never_sent", "undone")),
@@ -44,6 +56,7 @@ def report(
         drained["not_dead"],
         violated,
         failures,
+        too_slow := _too_slow(felt),
         seen.not_recovered,
         seen.failed,
         seen.wrong,
@@ -59,14 +72,8 @@ def report(
         "plan": vars(plan),
         "load_average": os.getloadavg(),
         # How often, how much was done, and the seconds from the end of the fault until all works again.
-        "faults": {
-            name: {
-                "done": seen.counts[name],
-                **spread(times),
-                "meanwhile": _meanwhile(tally, seen.spans[name]),
-            }
-            for name, times in sorted(seen.recoveries.items())
-        },
+        "faults": felt,
+        "too_slow": too_slow,
         "faults_that_failed": seen.failed,
         "wrong_answers": seen.wrong,
         "not_recovered": seen.not_recovered,
@@ -89,6 +96,16 @@ def spread(times: Iterable[float]) -> dict[str, float]:
     p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
     numbers = {"p50": statistics.median(ordered), "p99": p99, "max": ordered[-1]}
     return {"times": len(ordered), **{name: round(value, 3) for name, value in numbers.items()}}
+
+
+def _too_slow(felt: dict[str, dict[str, Any]]) -> list[str]:
+    """What was felt for too long, and writes that waited or failed while only Redis was away."""
+    found = [f"{name}: {told['max']} s" for name, told in felt.items() if told["max"] > RECOVERED_WITHIN]
+    for name in WITHOUT_REDIS:
+        meanwhile = felt.get(name, {}).get("meanwhile", {"failed": 0, "writes": {}})
+        if meanwhile["failed"] or meanwhile["writes"].get("p99", 0.0) > WRITTEN_WITHIN:
+            found.append(f"writes beside {name}: {meanwhile}")
+    return found
 
 
 def _not_committed(killed: dict[str, int]) -> int:

@@ -22,7 +22,7 @@ def report(*options: str) -> dict[str, Any]:
     """What one run says; the harness starts servers of its own."""
     command = [sys.executable, "-m", "tests.chaos", *options]
     env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=300)
     assert done.stdout, done.stderr[-8000:]
     found: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if found["ok"] else 1)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import zipfile
 from io import StringIO
 from pathlib import Path
@@ -19,7 +20,7 @@ from accounts.models import User
 from jobs.models import Job, Throttle
 from matchmaker.backups import archive
 from matchmaker.backups.errors import BackupError
-from matchmaker.backups.making import make_backup
+from matchmaker.backups.making import default_folder, last_made, make_backup
 from matchmaker.backups.manifest import NO_TABLES
 from matchmaker.backups.restoring import restore_backup
 from tests.services import _postgres_binaries, wait_until
@@ -45,6 +46,16 @@ def town(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     call_command("seed", stalls=12, anchors=30, seed=7, progress="none")
     call_command("rematch", here=True, stdout=StringIO())
     return settings.VAR_DIR
+
+
+def test_where_the_last_backup_lies_is_no_matter_to_the_alarm(town: Path, tmp_path: Path) -> None:
+    assert last_made() is None
+    made_at = time.time()
+    make_backup(to=tmp_path / "elsewhere.zip", progress=silent)
+    assert (tmp_path / "elsewhere.zip").exists() and not default_folder().exists()
+    assert abs((last_made() or 0) - made_at) < 60
+    with pytest.raises(BackupError):
+        make_backup(to=tmp_path / "elsewhere.zip", progress=silent)
 
 
 class Writer(threading.Thread):

@@ -32,7 +32,7 @@ def test_every_column_has_one_class(label):
 def test_the_ways_to_the_owners_are_ways_that_the_database_knows(label):
     owners = {kind: [1] for kind in ("user", "merchant", "stall", "anchor")}
     rows = rows_of(label, owners)
-    assert list(rows[:1]) is not None
+    list(rows[:1])  # raises for a way that is none
     if TABLES[label].at_erasure == AtErasure.EMPTY:
         rows.update(**{name: value for name, value in erased_values(label).items() if name != "phone"})
 
