@@ -56,6 +56,30 @@ def test_the_embedded_default(tmp_path):
     assert settings_under({}, tmp_path, "SECRET_KEY")["SECRET_KEY"] == found["SECRET_KEY"]
 
 
+@pytest.mark.parametrize("env", [{}, PRODUCTION], ids=["embedded", "production"])
+def test_a_task_is_acknowledged_when_it_is_over_and_given_back_when_its_worker_is_lost(env, tmp_path):
+    wanted = {
+        "CELERY_TASK_ACKS_LATE": True,
+        "CELERY_TASK_REJECT_ON_WORKER_LOST": True,
+        "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
+        "CELERY_TASK_SERIALIZER": "json",
+        "CELERY_ACCEPT_CONTENT": ["json"],
+        "CELERY_TASK_PUBLISH_RETRY": False,
+    }
+    assert settings_under(env, tmp_path, *wanted) == wanted
+
+
+def test_redis_may_neither_hang_a_worker_nor_keep_what_it_did_not_finish(tmp_path):
+    names = ("CELERY_BROKER_TRANSPORT_OPTIONS", "CELERY_TASK_TIME_LIMIT", "CELERY_BROKER_CONNECTION_TIMEOUT")
+    found = settings_under(PRODUCTION, tmp_path, *names)
+    options = found["CELERY_BROKER_TRANSPORT_OPTIONS"]
+    # Twice the longest task, or a slow one is delivered again while it still runs.
+    assert options["visibility_timeout"] >= 2 * found["CELERY_TASK_TIME_LIMIT"]
+    assert (options["unacked_restore_interval"], options["unacked_restore_throttle"]) == (2, 1)
+    waits = (options["socket_timeout"], options["socket_connect_timeout"], found[names[2]])
+    assert all(0 < seconds <= 2 for seconds in waits)
+
+
 def test_production(tmp_path):
     names = ("DATABASES", "CELERY_BROKER_URL", "SECRET_KEY", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE")
     found = settings_under(PRODUCTION, tmp_path, *names)

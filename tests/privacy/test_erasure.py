@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -315,6 +316,26 @@ def test_the_api_asks_for_the_password_or_the_word(zenobia, api):
     assert client.post("/api/v1/accounts/me/erase/", {}).status_code == 400
     assert client.post("/api/v1/accounts/me/erase/", {"confirmation": "erase me"}).status_code == 202
     assert api(make_staff()).post("/api/v1/accounts/me/erase/", {}).status_code == 403
+
+
+def test_passwords_are_not_tried_without_end_to_erase_somebody(zenobia, api):
+    client = api(member_of(zenobia))
+    with patch.object(User, "check_password", return_value=False) as hashed:
+        answers = [
+            client.post("/api/v1/accounts/me/erase/", {"password": "wrong"}).status_code for _ in range(30)
+        ]
+    assert answers[0] == 400 and answers[-1] == 429 and hashed.call_count == answers.count(400) <= 10
+    assert not Erasure.objects.exists()
+
+
+def test_an_account_of_staff_is_erased_by_nobody(office):
+    for user in (make_staff(), make_user(is_staff=True, is_superuser=True)):
+        with pytest.raises(NotAllowed):
+            request_erasure(actor=user, user=user)
+        office.post(
+            "/admin/accounts/user/", {"action": "erase", "_selected_action": [user.pk], "confirmed": "1"}
+        )
+    assert not Erasure.objects.exists()
 
 
 def test_what_the_law_wants_goes_after_three_years(zenobia):
