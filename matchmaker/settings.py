@@ -169,7 +169,8 @@ JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=3
 # A worker renews its lease four times in this; a killed one loses its job after it.
 JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=10.0)
 JOBS_QUEUES = ("default", "compute")
-# A free worker that hears nothing for this long, though messages can be sent to it, ends itself; 0: never.
+# A free worker that hears nothing for this long, though messages can be sent to it, ends itself; so does beat
+# when it has not gone round for three times as long. 0: never.
 WATCHDOG_SECONDS = env.float("MATCHMAKER_WATCHDOG_SECONDS", default=20.0)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -196,6 +197,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_TASK_PUBLISH_RETRY = False
 PUBLISH_TIMEOUT_SECONDS = 0.4
 PUBLISH_PAUSE_SECONDS = 2.0
+CELERY_BEAT_SCHEDULER = "matchmaker.timetable:Timetable"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 if REDIS_URL:

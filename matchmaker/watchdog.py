@@ -81,7 +81,7 @@ class _Keeper(threading.Thread):
                 busy = len(state.active_requests)
                 reason = self.watch.look(places=self.worker.pool.limit, busy=busy, is_sent=self._send())
                 if reason:
-                    _end(reason)
+                    end_process("worker", reason)
 
     def _send(self) -> bool:
         """Whether a message to this very worker could be handed to the broker."""
@@ -93,9 +93,9 @@ class _Keeper(threading.Thread):
         return True
 
 
-def _end(reason: str) -> None:
-    """End at once: jobs in work come back by their lapsed leases, the supervisor starts another worker."""
-    logger.critical("this worker %s: it ends, to be started again", reason)
+def end_process(who: str, reason: str) -> None:
+    """End at once: jobs in work come back by their lapsed leases, the supervisor starts another process."""
+    logger.critical("this %s %s: it ends, to be started again", who, reason)
     logging.shutdown()
     os._exit(EXIT_CODE)
 

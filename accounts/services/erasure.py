@@ -1,6 +1,7 @@
 """Forgetting a person: hidden at once, erased by a job within a minute (layer: services)."""
 
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -85,6 +86,25 @@ def request_anchor_erasure(*, actor: User, anchor: Anchor) -> Erasure:
             raise Conflict(_("This anchor has an account: erase its user."), code="has_account")
         done = Erasure.objects.filter(pseudonym=held.display_name).first()
         return done or request_erasure(actor=actor, user=_account_of_nobody(held))
+
+
+def erase_again(*, user_id: str, anchor_ids: Collection[str]) -> bool:
+    """Erase whom a restore brought back, by the public ids of the erasure; False when nobody is left.
+
+    At the person's request, as it was then. Raises NotAllowed for who was staff at the time of the backup.
+    """
+    with transaction.atomic():
+        user = User.objects.filter(public_id=user_id).first()
+        if user is not None:
+            return not Erasure.objects.filter(user=user).exists() and _is_erased(user)
+        # Nobody had claimed these: an account was made for the erasure alone.
+        free = Anchor.objects.filter(public_id__in=anchor_ids, memberships=None)
+        left = free.exclude(display_name__in=Erasure.objects.values("pseudonym"))
+        return any([_is_erased(_account_of_nobody(anchor)) for anchor in left.order_by("pk")])
+
+
+def _is_erased(user: User) -> bool:
+    return bool(request_erasure(actor=user, user=user).pk)
 
 
 def _account_of_nobody(anchor: Anchor) -> User:

@@ -26,15 +26,23 @@ class Town:
     """What the test knows of its workers: their numbers, and how to make one deaf."""
 
     def __init__(self, folder: Path) -> None:
-        self.journal, self.deaf = folder / "pids", folder / "deaf"
+        self.journal, self.deaf, self.stuck = folder / "pids", folder / "deaf", folder / "stuck"
 
     def pids(self) -> list[int]:
         """Every worker that was ever started, the last one at the end."""
         return list(map(int, self.journal.read_text().split())) if self.journal.exists() else []
 
+    def beats(self) -> list[int]:
+        """Every beat that was ever started."""
+        return list(map(int, self.journal.with_name("beats").read_text().split()))
+
     def make_deaf(self) -> None:
         """The worker that runs now hears nothing from now on."""
         self.deaf.write_text(str(self.pids()[-1]))
+
+    def make_stuck(self) -> None:
+        """The beat that runs now asks for nothing from now on."""
+        self.stuck.write_text(str(self.beats()[-1]))
 
 
 @contextlib.contextmanager
@@ -46,6 +54,7 @@ def supervised(
     environment = {**os.environ, **test_database_environment(), "OMP_NUM_THREADS": "1", **(env or {})}
     environment |= {"DJANGO_SETTINGS_MODULE": "tests.faults.frail.settings"}
     environment |= {"FRAIL_JOURNAL": str(town.journal), "FRAIL_DEAF": str(town.deaf)}
+    environment |= {"FRAIL_STUCK": str(town.stuck)}
     celery = [sys.executable, "-m", "celery", "-A", "matchmaker.celery"]
     worker = [*celery, "worker", "-Q", "default,compute", "--pool", pool, "--concurrency", str(places)]
     worker += ["--without-gossip", "--without-mingle", "-n", f"frail-{time.monotonic_ns()}@localhost"]

@@ -78,3 +78,13 @@ def test_a_job_that_crashes_its_worker_takes_no_other_with_it(tmp_path: Path) ->
         assert finished(innocent, 10).state == JobState.DONE
         assert innocent.attempts <= 3, "at most twice beside the other, then by itself"
         assert len(town.pids()) == 1 + MAX_ATTEMPTS
+
+
+def test_a_beat_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    with supervised(tmp_path, env=QUICK | {"MATCHMAKER_WATCHDOG_SECONDS": "2"}) as town:
+        town.make_stuck()
+        time.sleep(2.5)  # the round that it was in
+        job = ask("frail.note")
+        assert finished(job, 30).state == JobState.DONE
+        assert len(town.beats()) == 2 and len(town.pids()) == 1
+        assert "this beat goes round no more" in (tmp_path / "log").read_text()

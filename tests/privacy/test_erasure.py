@@ -13,7 +13,9 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -316,6 +318,33 @@ def test_the_api_asks_for_the_password_or_the_word(zenobia, api):
     assert client.post("/api/v1/accounts/me/erase/", {}).status_code == 400
     assert client.post("/api/v1/accounts/me/erase/", {"confirmation": "erase me"}).status_code == 202
     assert api(make_staff()).post("/api/v1/accounts/me/erase/", {}).status_code == 403
+
+
+def test_who_was_erased_after_a_backup_is_erased_again_after_its_restore(zenobia, kunlun, tmp_path, capsys):
+    before = {anchor: make_anchor() for anchor in ("unclaimed", "stays")}
+    Membership.objects.filter(anchor=before["unclaimed"]).delete()
+    with transaction.atomic():
+        erase(zenobia), erase(kunlun)
+        request_anchor_erasure(actor=make_user(is_staff=True, is_superuser=True), anchor=before["unclaimed"])
+        capsys.readouterr(), call_command("erasures")
+        told = capsys.readouterr().out
+        transaction.set_rollback(True)
+    assert "曾诺比" in whole_database() and not Erasure.objects.exists()
+    assert not any(mark in told for mark in (*ANCHOR_MARKS, *MERCHANT_MARKS))
+    path = tmp_path / "erasures"
+    path.write_text(told)
+    for counts in ("3 erased again, 0 were", "0 erased again, 3 were"):
+        call_command("erasures", again=path)
+        assert counts in capsys.readouterr().out
+        do_jobs()
+    text = whole_database()
+    assert [mark for mark in (*ANCHOR_MARKS[:-1], *MERCHANT_MARKS) if mark in text] == []
+    before["stays"].refresh_from_db(), before["unclaimed"].refresh_from_db()
+    assert before["unclaimed"].archived_at and not before["stays"].archived_at
+    for rubbish in ("{}", told + "[]", '{"user": 1, "anchors": []}', '{"user": "x", "anchors": []}'):
+        path.write_text(rubbish)
+        with pytest.raises(CommandError, match="line"):
+            call_command("erasures", again=path)
 
 
 def test_passwords_are_not_tried_without_end_to_erase_somebody(zenobia, api):

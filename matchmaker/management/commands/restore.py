@@ -62,6 +62,7 @@ class Command(BaseCommand):
             _("Restored what was there at %(at)s: %(rows)s rows in %(tables)s tables.")
             % {"at": manifest.made_at, "rows": sum(state.rows.values()), "tables": len(state.rows)}
         )
+        self.stdout.write(_("Erase again who was erased since then: manage.py erasures --again FILE"))
         if manifest.key != key_mark():
             self.stderr.write(
                 _(

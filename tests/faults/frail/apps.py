@@ -1,4 +1,4 @@
-"""Kinds of jobs that harm their worker, and a worker that listens no more once its number is in a file."""
+"""Kinds of jobs that harm their worker; a worker and a beat that stand still once their number is written."""
 
 import os
 import sys
@@ -10,9 +10,11 @@ from django.apps import AppConfig
 
 from jobs.registry import handles
 from matchmaker import redisbroker
+from matchmaker.timetable import Timetable
 
 JOURNAL = Path(os.environ.get("FRAIL_JOURNAL", os.devnull))
 DEAF = Path(os.environ.get("FRAIL_DEAF", os.devnull))
+STUCK = Path(os.environ.get("FRAIL_STUCK", os.devnull))
 
 
 class FrailConfig(AppConfig):
@@ -32,6 +34,16 @@ class FrailConfig(AppConfig):
             listen(self, timeout)
 
         channel._brpop_start = listen_unless_deaf
-        if "worker" in sys.argv:
-            with JOURNAL.open("a") as journal:
-                journal.write(f"{os.getpid()}\n")
+        go_round = Timetable.tick
+
+        def go_round_unless_stuck(self: Any, *args: Any, **options: Any) -> float:
+            while STUCK.exists() and STUCK.read_text() == str(os.getpid()):
+                time.sleep(1)
+            return go_round(self, *args, **options)
+
+        Timetable.tick = go_round_unless_stuck  # type: ignore[method-assign]
+        journals = {"worker": JOURNAL, "beat": JOURNAL.with_name("beats")}
+        for role, journal in journals.items():
+            if role in sys.argv:
+                with journal.open("a") as numbers:
+                    numbers.write(f"{os.getpid()}\n")
