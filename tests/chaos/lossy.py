@@ -2,7 +2,8 @@
 
 `CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
 registered, `repeats` does every second registration twice, `misfiles` lets every second withdrawn match look
-expired. Workers know `drops` and `doubles` (tests/chaos/inside).
+expired, `stales` writes no work for every third stall. Workers know `drops`, `doubles` and `hushes`
+(tests/chaos/inside).
 """
 
 import json
@@ -15,10 +16,24 @@ from uuid import uuid4
 from matchmaker.wsgi import application as honest  # sets Django up
 
 from accounts.models import Stall  # isort: skip
+from jobs.models import Job  # isort: skip
 from matching.models import Match  # isort: skip
+from matching.services.recommendations import asking  # isort: skip
 
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
 _numbers, _told, _withdrawn = count(1), count(1), count(1)
+
+if "stales" in HOW:
+    request_party, request_due = asking._request_party, asking._request_due
+
+    def some_party(side: str, party_id: int, actor: Any) -> Job:
+        is_lost = side == "stall" and party_id % 3 == 0
+        return Job() if is_lost else request_party(side, party_id, actor)
+
+    def some_due(side: str, ids: Iterable[int]) -> Job:
+        return request_due(side, [pk for pk in ids if side != "stall" or pk % 3])
+
+    asking._request_party, asking._request_due = some_party, some_due
 
 Start = Callable[..., Any]
 

@@ -29,8 +29,20 @@ def reconcile(lines: list[Line]) -> dict[str, Any]:
         # Repeats of a write that was cut off after it had been done.
         "replayed": sum(line["replayed"] for line in answered.values()),
         "killed_at_commit": _killed(answered),
-        **{kind: {"count": len(what), "first": what[:20]} for kind, what in found.items()},
+        **{kind: {"count": len(what), "first": _examples(what)} for kind, what in found.items()},
     }
+
+
+def _examples(what: list[str], most: int = 10) -> list[str]:
+    """The first of each sort, which is the first word."""
+    told = Counter[str]()
+    chosen = []
+    for line in what:
+        sort = line.split()[0]
+        told[sort] += 1
+        if told[sort] <= most:
+            chosen.append(line)
+    return chosen
 
 
 def _told(line: Line) -> str:

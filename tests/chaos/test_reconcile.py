@@ -5,14 +5,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db.models import F
 
 from accounts.models import Stall
-from matching.models import Match, MatchEvent
+from matching.models import Match, MatchEvent, RecommendationList
 from matching.services.matches import withdraw_match
 from matching.services.outcomes import record_outcome
+from matching.services.recommendations import rematch_everybody
 from notifications.models import Notice
 from tests.chaos.clients import FIGURES as SENT
 from tests.chaos.reconcile import reconcile
+from tests.chaos.report import _too_slow
 from tests.matching.held import bookings_in, held
 from tests.matching.market import make_anchor, make_stall, member_of, proposed
 
@@ -140,3 +143,28 @@ def test_an_edited_stall_that_is_gone(told: Told) -> None:
     told.lines.append({"kind": "began", "what": "edit", "about": gone, "version": 1})
     told.write("edit", gone, moq=6)
     assert told.found()["lost"] == [f"stall {gone}"]
+
+
+def test_a_list_that_is_older_than_its_stall_is_undone() -> None:
+    stall = make_stall(categories=["dress"])
+    make_anchor()
+    rematch_everybody()
+    assert reconcile([])["undone"]["first"] == []
+    Stall.objects.filter(pk=stall.pk).update(version=F("version") + 1)
+    never = make_stall(categories=["dress"])
+    held_by = RecommendationList.objects.get(side="stall", subject_id=stall.pk).subject_version
+    assert reconcile([])["undone"]["first"] == [
+        f"list of stall {stall.pk}: {held_by} of {held_by + 1}",
+        f"list of stall {never.pk}: None of {never.version + never.merchant.version}",
+    ]
+
+
+def test_a_fault_that_is_felt_for_too_long_is_told() -> None:
+    quick = {"max": 44.0, "meanwhile": {"failed": 0, "writes": {"p99": 1.9}}}
+    assert _too_slow({"redis_hung": quick, "worker_killed": quick | {"meanwhile": {"failed": 3}}}) == []
+    slow = [
+        {"redis_hung": quick | {"meanwhile": {"failed": 1, "writes": {"p99": 0.1}}}},
+        {"connections_reset": quick | {"meanwhile": {"failed": 0, "writes": {"p99": 2.1}}}},
+        {"worker_killed": quick | {"max": 45.1}},
+    ]
+    assert [len(_too_slow(felt)) for felt in slow] == [1, 1, 1]

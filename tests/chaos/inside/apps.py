@@ -33,6 +33,13 @@ def crash(run: Run) -> None:
     os._exit(1)
 
 
+def hush() -> None:
+    """Tell every third person nothing."""
+    notices: Any = import_module("notifications.models").Notice.objects
+    tell = notices.bulk_create
+    notices.bulk_create = lambda rows, **options: tell([row for row in rows if row.user_id % 3], **options)
+
+
 class InsideConfig(AppConfig):
     name = "tests.chaos.inside"
     label = "chaos_inside"
@@ -40,5 +47,7 @@ class InsideConfig(AppConfig):
     def ready(self) -> None:
         handles(EFFECT)(effect)
         handles(CRASH)(crash)
+        if "hushes" in _LOSSY:
+            hush()
         quota: Any = import_module("matching.services.quota")
         quota.PROPOSALS_A_WEEK = 1_000_000
