@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import Anchor, Stall, User, Zone
+from accounts.models import Anchor, Erasure, Stall, User, Zone
 from accounts.services.verification import verify_merchant
 from jobs.models import Job, JobState
 from matching.models import Match, MatchEvent, RecommendationList
 from matching.services import recommendations
+from matching.services.invariants import check_some
 from matching.services.matches import approve_match
-from tests.factories import AnchorFactory, StallFactory, UserFactory, credit_code, next_year
-from tests.matching.market import monday
+from tests.factories import PASSWORD, AnchorFactory, StallFactory, UserFactory, credit_code, next_year
+from tests.matching.market import member_of, monday, proposed
 from tests.services import wait_for_jobs, wait_until, worker_processes
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.serial]
@@ -131,3 +132,23 @@ def test_both_agree_and_staff_approve(api: Api, stall: Stall, anchor: Anchor, st
     assert merchant_client.get(f"/api/v1/matches/{match_id}/").json()["status"] == "approved"
     again: Any = anchor_client.get("/api/v1/anchors/me/suggestions/").json()
     assert again["results"] == [], "an open match of the pair hides it at once"
+
+
+def test_who_erases_herself_is_gone_within_a_minute(api: Api, stall: Stall, anchor: Anchor) -> None:
+    user = member_of(anchor)
+    user.set_password(PASSWORD), user.save()
+    recommendations.rematch_everybody()
+    open_one = proposed(stall, anchor)
+    with worker_processes():
+        answer = api(user).post("/api/v1/accounts/me/erase/", {"password": PASSWORD})
+        assert answer.status_code == 202, answer.json()
+        wait_until(lambda: Erasure.objects.filter(finished_at__isnull=False).exists(), seconds=60)
+        wait_until(lambda: Match.objects.get(pk=open_one.pk).status == "withdrawn", seconds=60)
+        wait_for_jobs()
+    anchor.refresh_from_db()
+    assert (anchor.display_name, anchor.real_name) == (answer.json()["pseudonym"], "")
+    held = RecommendationList.objects.filter(side="stall", superseded_at=None).values_list(
+        "partner_ids", flat=True
+    )
+    assert not any(anchor.pk in np.frombuffer(bytes(partners), "<i8") for partners in held)
+    assert all(not line["violations"] for line in check_some(numbers=(13, 14, 15)))
