@@ -15,6 +15,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from numpy.typing import NDArray
 
 from accounts.models import Anchor, Membership, Stall
+from accounts.privacy import TABLES, Field
 from matching.choices import Side
 from matching.engine.candidates import PARTY_RULES, RuleColumns, ruled_out
 from matching.engine.config import Config
@@ -29,13 +30,14 @@ from matchmaker.core.prepared import Prepared
 from matchmaker.core.weeks import TOWN_ZONE, coming_weeks
 
 Party = Stall | Anchor
-# Free texts hold phone numbers, and nothing of a card or a reason is in them.
-_UNREAD = {"description", "bio", "real_name", "contact_phone", "wechat"}
+# Free texts hold phone numbers, and nothing of a card or a reason is in them or in a contact.
+_UNREAD = {Field.PROFILE, Field.COUNTERPART}
 _OF_MERCHANT = ("verification", "verified_until", "licence_expires_on", "archived_at")
 
 
 def _columns(model: type[Party]) -> tuple[str, ...]:
-    return tuple(field.attname for field in model._meta.concrete_fields if field.attname not in _UNREAD)
+    table, columns = TABLES[model._meta.label_lower], model._meta.concrete_fields
+    return tuple(column.attname for column in columns if table.class_of(column.name) not in _UNREAD)
 
 
 _STALL, _ANCHOR = _columns(Stall), _columns(Anchor)

@@ -208,6 +208,7 @@ REACHES_OUT = {
     "urllib3",
     "ftplib",
     "smtplib",
+    "socket",
 }
 
 
@@ -222,9 +223,10 @@ def test_no_code_of_ours_fetches_an_address() -> None:
                 names = {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
             else:
                 continue
-            if names & REACHES_OUT:
+            if any(f"{said}.".startswith(f"{way}.") for said in names for way in REACHES_OUT):
                 found.add(name)
-    assert found <= {"matchmaker.management.commands.up"}
+    # The watchdog speaks to the service manager, over the machine's own socket.
+    assert found <= {"matchmaker.management.commands.up", "matchmaker.watchdog"}
 
 
 def test_a_session_of_one_user_is_no_use_to_another(api: Any) -> None:
