@@ -169,7 +169,7 @@ JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=3
 # A worker renews its lease four times in this; a killed one loses its job after it.
 JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=10.0)
 JOBS_QUEUES = ("default", "compute")
-# A worker that hears nothing for so long ends itself, beat when it stood still for three times as long; 0: never.
+# A worker that hears nothing for so long ends itself, a beat that stands still after thrice that; 0: never.
 WATCHDOG_SECONDS = env.float("MATCHMAKER_WATCHDOG_SECONDS", default=20.0)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -191,7 +191,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
-# One try within the socket's time-out, none for a while after one that hung: no request waits for a sick broker.
+# One try within the socket's time-out, none for a while after one that hung: no request waits for Redis.
 CELERY_TASK_PUBLISH_RETRY = False
 PUBLISH_TIMEOUT_SECONDS = 0.4
 PUBLISH_PAUSE_SECONDS = 2.0
