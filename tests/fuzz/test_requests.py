@@ -96,9 +96,10 @@ def ask(operation: Any, headers: dict[str, str], known: dict[str, Any], each: in
     @given(case=either)
     def send(case: Any) -> None:
         sent.append(operation.path)
-        case.path_parameters = {
-            name: known.get(name, value) for name, value in (case.path_parameters or {}).items()
-        }
+        if len(sent) % 5:  # the fifth keeps the numbers of objects that were made up
+            case.path_parameters = {
+                name: known.get(name, value) for name, value in (case.path_parameters or {}).items()
+            }
         answer = case.call(headers=headers)
         case.validate_response(answer, checks=CHECKS)
 
@@ -118,3 +119,5 @@ def test_generated_requests_get_what_the_schema_says(api: Any, users: Any, known
             headers["X-Session-Token"] = api(users[role])._credentials["HTTP_X_SESSION_TOKEN"]
         ask(operation, headers, known, each, sent)
     print(f"{len(sent)} requests by {role}")
+    # Some operations have fewer different requests than they are to get: no body, no parameter.
+    assert len(sent) >= 0.9 * len(asked) * each
