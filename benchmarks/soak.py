@@ -260,7 +260,7 @@ def main() -> int:
     parser.add_argument("--stalls", type=int, default=300)
     parser.add_argument("--anchors", type=int, default=3000)
     parser.add_argument(
-        "--accounts", type=int, default=200, help="stalls that ask, and twice as many anchors"
+        "--accounts", type=int, default=150, help="stalls that ask, and twice as many anchors"
     )
     parser.add_argument("--erase-every", type=float, default=60.0, help="seconds between erasures")
     plan = parser.parse_args()

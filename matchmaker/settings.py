@@ -167,7 +167,7 @@ REMATCH_PIECE = env.int("MATCHMAKER_REMATCH_PIECE", default=1000)
 # How long a job may be due before the sweep sends its message again.
 JOBS_SWEEP_AFTER_SECONDS = env.float("MATCHMAKER_SWEEP_AFTER_SECONDS", default=3.0)
 # A worker renews its lease four times in this; a killed one loses its job after it.
-JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=10.0)
+JOBS_LEASE_SECONDS = env.float("MATCHMAKER_LEASE_SECONDS", default=8.0)
 JOBS_QUEUES = ("default", "compute")
 # A worker that hears nothing for so long ends itself, a beat that stands still after thrice that; 0: never.
 WATCHDOG_SECONDS = env.float("MATCHMAKER_WATCHDOG_SECONDS", default=20.0)

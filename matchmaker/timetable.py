@@ -3,6 +3,7 @@
 Nothing else asks for sweeps and canaries, and a service manager sees only processes that have ended.
 """
 
+import logging
 import threading
 import time
 from typing import Any
@@ -12,8 +13,11 @@ from django.conf import settings
 
 from matchmaker.watchdog import end_process
 
-# A round may wait for a broker that hangs, once for every entry that is due.
+logger = logging.getLogger(__name__)
+
+# So often a round may take as long as a worker may be silent.
 ROUNDS = 3
+RETRY_SECONDS = 1
 
 
 class Timetable(PersistentScheduler):
@@ -33,6 +37,17 @@ class Timetable(PersistentScheduler):
         self.went_round_at = time.monotonic()
         seconds: float = super().tick(*args, **kwargs)
         return seconds
+
+    def _ensure_connected(self) -> Any:
+        """Wait for a broker that is away, however long: every try shows that we live."""
+
+        def note(error: Exception, seconds: float) -> None:
+            self.went_round_at = time.monotonic()
+            logger.error("beat has no broker: %s; it tries again in %s s", error, seconds)
+
+        return self.connection.ensure_connection(
+            note, interval_start=RETRY_SECONDS, interval_step=0, interval_max=RETRY_SECONDS
+        )
 
     def _watch(self, patience: float) -> None:
         looked_at = time.monotonic()

@@ -48,7 +48,7 @@ KEPT_YEARS = 3
 SHOWN = ("accounts.user", "accounts.merchant", "accounts.stall", "accounts.anchor")
 
 
-def request_erasure(*, actor: User, user: User) -> Erasure:
+def request_erasure(*, actor: User, user: User, pseudonym: str = "") -> Erasure:
     """Shut `user` out, hide the person at once and have the rest erased by a job; repeating it is harmless.
 
     Parties whose last owner the user is go with them, of others only what is the person's. Raises NotAllowed.
@@ -57,7 +57,7 @@ def request_erasure(*, actor: User, user: User) -> Erasure:
     _require_may_erase(actor, user)
     with transaction.atomic():
         lock_user(user)
-        pseudonym = f"x-{secrets.token_hex(6)}"
+        pseudonym = pseudonym or f"x-{secrets.token_hex(6)}"
         row, is_new = Erasure.objects.get_or_create(
             user=user, defaults={"pseudonym": pseudonym, "requested_by": actor}
         )
@@ -84,27 +84,33 @@ def request_anchor_erasure(*, actor: User, anchor: Anchor) -> Erasure:
         held = Anchor.objects.select_for_update().get(pk=anchor.pk)
         if held.memberships.exists():
             raise Conflict(_("This anchor has an account: erase its user."), code="has_account")
-        done = Erasure.objects.filter(pseudonym=held.display_name).first()
-        return done or request_erasure(actor=actor, user=_account_of_nobody(held))
+        return _erasure_of(held) or request_erasure(actor=actor, user=_account_of_nobody(held))
 
 
-def erase_again(*, user_id: str, anchor_ids: Collection[str]) -> bool:
+def _erasure_of(anchor: Anchor) -> Erasure | None:
+    found = Erasure.objects.filter(pseudonym=anchor.display_name)
+    return next((row for row in found if anchor.pk in row.anchor_ids), None)
+
+
+def erase_again(*, user_id: str, anchor_ids: Collection[str], pseudonym: str) -> bool:
     """Erase whom a restore brought back, by the public ids of the erasure; False when nobody is left.
 
-    At the person's request, as it was then. Raises NotAllowed for who was staff at the time of the backup.
+    Under the same pseudonym, by which the person knows what is kept, and as at the person's request. Raises
+    NotAllowed for who was staff at the time of the backup.
     """
     with transaction.atomic():
         user = User.objects.filter(public_id=user_id).first()
         if user is not None:
-            return not Erasure.objects.filter(user=user).exists() and _is_erased(user)
+            return not Erasure.objects.filter(user=user).exists() and _is_erased(user, pseudonym)
         # Nobody had claimed these: an account was made for the erasure alone.
-        free = Anchor.objects.filter(public_id__in=anchor_ids, memberships=None)
-        left = free.exclude(display_name__in=Erasure.objects.values("pseudonym"))
-        return any([_is_erased(_account_of_nobody(anchor)) for anchor in left.order_by("pk")])
+        free = Anchor.objects.filter(public_id__in=anchor_ids, memberships=None).first()
+        if free is None or _erasure_of(free) is not None:
+            return False
+        return _is_erased(_account_of_nobody(free), pseudonym)
 
 
-def _is_erased(user: User) -> bool:
-    return bool(request_erasure(actor=user, user=user).pk)
+def _is_erased(user: User, pseudonym: str) -> bool:
+    return bool(request_erasure(actor=user, user=user, pseudonym=pseudonym).pk)
 
 
 def _account_of_nobody(anchor: Anchor) -> User:

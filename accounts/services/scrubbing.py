@@ -32,6 +32,10 @@ TOLD_IN = (
 )  # fmt: skip
 
 
+# Said alike of everybody in a file that staff imported.
+SHARED = {"legal_basis"}
+
+
 def is_own(text: str, *, nearby: bool = False) -> bool:
     """Tell whether a text within a longer one means the person; shorter ones are parts of other people's.
 
@@ -49,7 +53,7 @@ def texts_of(owners: dict[str, list[int]]) -> list[str]:
         names = [
             column.name
             for column in columns_of(label, ERASED - {Field.SECRET, Field.STAFF})
-            if isinstance(column, CharField | TextField) and not column.choices
+            if isinstance(column, CharField | TextField) and not column.choices and column.name not in SHARED
         ]
         for values in rows_of(label, owners).values_list(*names):
             found.update(value for value in values if value and len(value) > 1)

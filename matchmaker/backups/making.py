@@ -1,5 +1,6 @@
 """Making a backup: the database of one moment, the uploads, and a manifest; in its place only when whole."""
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from matchmaker.backups.errors import BackupError
 from matchmaker.backups.manifest import Manifest, key_mark
 from matchmaker.backups.sqlite import Progress
 
+logger = logging.getLogger(__name__)
+
 DRIVERS = {"sqlite": sqlite, "postgresql": postgresql}
 
 
@@ -27,7 +30,7 @@ def _stamp() -> Path:
 
 
 def last_made() -> float | None:
-    """When this town was backed up last, wherever the file lies: seconds since 1970; None for never."""
+    """When this machine last made a backup, wherever it went: seconds since 1970; None for never."""
     try:
         return _stamp().stat().st_mtime
     except FileNotFoundError:
@@ -59,5 +62,8 @@ def make_backup(*, to: Path, progress: Progress) -> tuple[Path, Manifest]:
         raise BackupError(
             _("%(path)s cannot be written: %(error)s") % {"path": to, "error": error}
         ) from error
-    _stamp().touch()
+    try:
+        _stamp().touch()
+    except OSError:  # of another account's making; the backup itself is there
+        logger.warning("%s cannot be touched: the alarm for missing backups will be wrong", _stamp())
     return to, manifest

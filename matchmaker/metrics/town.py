@@ -46,7 +46,7 @@ class Town(Collector):
 def _disk() -> Iterator[Metric]:
     free = shutil.disk_usage(settings.VAR_DIR).free
     yield Gauge("matchmaker_disk_free_bytes", "Room left where var/ lies.", value=free)
-    says = "When the last backup was made, wherever it lies; 0 for never."
+    says = "When the last backup was made, wherever on this machine it went; 0 for never."
     yield Gauge("matchmaker_backup_made_timestamp_seconds", says, value=last_made() or 0.0)
 
 

@@ -137,11 +137,12 @@ def _drained(patience: float, hopeless: Sequence[int]) -> dict[str, Any]:
 
 
 def _meanwhile(tally: Tally, spans: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Writes that were answered while the fault was being done: how long each took, and how many failed."""
+    """Writes that were under way while the fault was being done: how long each took, and how many failed."""
     writes = [
         asked
         for asked in tally.asked
-        if asked.method in WRITES and any(began <= asked.at <= ended for began, ended in spans)
+        if asked.method in WRITES
+        and any(began <= asked.at and asked.at - asked.seconds <= ended for began, ended in spans)
     ]
     return {
         "writes": spread(asked.seconds for asked in writes),

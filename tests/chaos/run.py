@@ -140,8 +140,9 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
         return
     seen.jobs += hurt.jobs
     seen.hopeless += hurt.hopeless
-    if not hurt.times:
-        return  # there was nobody to propose to, or nothing at work any more
+    if not hurt.times:  # there was nobody to propose to, or nothing at work any more
+        probe.recovered(HEAL_SECONDS, hurt.jobs)
+        return
     seen.counts[name] += hurt.times
     seen.spans.setdefault(name, []).append((began, time.monotonic()))
     seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, hurt.jobs)

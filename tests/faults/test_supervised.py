@@ -1,6 +1,7 @@
 """Workers that hear nothing, that crash or that are merely busy: work goes on, and none ends for nothing."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,19 +30,20 @@ def is_left_alone_with(*jobs: Job) -> bool:
     return [finished(job, 25).attempts for job in jobs] == [1] * len(jobs)
 
 
-def test_neither_a_broker_out_of_reach_nor_long_jobs_end_a_worker(tmp_path: Path) -> None:
+def test_neither_a_broker_out_of_reach_nor_long_jobs_end_a_worker_or_beat(tmp_path: Path) -> None:
     server = urlsplit(os.environ["REDIS_URL"])
     with relay(server.port or 6379) as between:
         url = server._replace(netloc=f"127.0.0.1:{between.port}").geturl()
         env = QUICK | {"MATCHMAKER_WATCHDOG_SECONDS": "2", "REDIS_URL": url}
         with supervised(tmp_path, env=env) as town:
             between.cut()
+            os.kill(town.beats()[0], signal.SIGKILL)  # the next one starts without a broker
             job = ask("frail.note")
-            time.sleep(4)
+            time.sleep(12)
             between.mend()
             assert finished(job, 10).result == {"pid": town.pids()[0]}
             assert is_left_alone_with(*[ask("frail.last", args={"seconds": 4}) for _place in range(2)])
-            assert len(town.pids()) == 1
+            assert len(town.pids()) == 1 and len(town.beats()) == 2
 
 
 @pytest.mark.parametrize(("pool", "places"), [("solo", 1), ("prefork", 2)])

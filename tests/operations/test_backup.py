@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.erasure import request_erasure
 from jobs.models import Job, Throttle
 from matchmaker.backups import archive
 from matchmaker.backups.errors import BackupError
@@ -158,6 +159,20 @@ def test_the_commands_tell_what_they_did_and_what_the_checks_found(tmp_path: Pat
     assert User.objects.filter(is_active=True).exists()
     assert "All checks passed" in said.getvalue()
     assert "0 violations" in said.getvalue()
+
+
+def test_a_restore_erases_again_whom_the_town_had_erased_meanwhile(tmp_path: Path, town: Path) -> None:
+    user = User.objects.filter(is_staff=False, memberships__anchor__isnull=False).order_by("pk").first()
+    assert user is not None
+    call_command("backup", to=tmp_path / "town.zip", stdout=StringIO())
+    pseudonym = request_erasure(actor=user, user=user).pseudonym
+    said = StringIO()
+    call_command("restore", tmp_path / "town.zip", replace=True, stdout=said)
+    assert "1 erased again" in said.getvalue() and "All checks passed" in said.getvalue()
+    again = User.objects.get(public_id=user.public_id)
+    assert (again.phone, again.is_active) == (pseudonym, False)
+    (kept,) = town.glob("erasures-*.jsonl")
+    assert json.loads(kept.read_text())["user"] == str(user.public_id)
 
 
 def test_a_restored_town_that_is_not_well_is_told(tmp_path: Path) -> None:

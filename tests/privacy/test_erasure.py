@@ -282,6 +282,7 @@ def test_staff_erase_an_imported_anchor_that_nobody_has_claimed(office):
     csv = f"{ANCHOR_HEADER}\n{row}\n".encode()
     report = import_anchors(actor=make_staff("change_anchor"), content=csv)
     anchor = Anchor.objects.get(public_id=report["rows"][0]["id"])
+    rule = PairRule.objects.create(stall=make_stall(), anchor=make_anchor(), kind="forbid", note="看过有协议")
     marks = ("Zenobia", "曾诺比", "13711112222", "zenobia-live", id_digest(id_number(77)))
     assert all(mark in whole_database() for mark in marks)
     chosen = {"action": "erase", "_selected_action": [anchor.pk], "confirmed": "1"}
@@ -290,6 +291,8 @@ def test_staff_erase_an_imported_anchor_that_nobody_has_claimed(office):
         do_jobs()
     assert [mark for mark in marks if mark in whole_database()] == []
     assert Erasure.objects.get().anchor_ids == [anchor.pk] and not LegalRecord.objects.exists()
+    rule.refresh_from_db()
+    assert rule.note == "看过有协议", "what stands in every line of the file means nobody"
     again = register_anchor(
         actor=make_user(phone_verified_at=timezone.now()), data=anchor_body(id_number=id_number(77))
     )
@@ -341,6 +344,9 @@ def test_who_was_erased_after_a_backup_is_erased_again_after_its_restore(zenobia
     assert [mark for mark in (*ANCHOR_MARKS[:-1], *MERCHANT_MARKS) if mark in text] == []
     before["stays"].refresh_from_db(), before["unclaimed"].refresh_from_db()
     assert before["unclaimed"].archived_at and not before["stays"].archived_at
+    assert set(Erasure.objects.values_list("pseudonym", flat=True)) == {
+        json.loads(line)["pseudonym"] for line in told.splitlines()
+    }
     for rubbish in ("{}", told + "[]", '{"user": 1, "anchors": []}', '{"user": "x", "anchors": []}'):
         path.write_text(rubbish)
         with pytest.raises(CommandError, match="line"):

@@ -1,6 +1,7 @@
 """`manage.py erasures`: who was erased, by ids alone, and the same again after a restore (layer: faces)."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from accounts.models import Anchor, Erasure
 from accounts.services.erasure import erase_again
 from matchmaker.core.errors import DomainError
 
+_PSEUDONYM: Any = re.compile(r"x-[0-9a-f]{12}")
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} [{elapsed}<{remaining}]"
 
 
@@ -32,15 +34,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["again"] is None:
-            for line in _told():
+            for line in told_erasures():
                 self.stdout.write(json.dumps(line))
             return
         lines, counts, refused = list(_read(options["again"])), Counter[bool](), []
         for line in tqdm(lines, desc=_("Erasing"), bar_format=BAR, leave=False, disable=None):
             try:
-                counts[erase_again(user_id=line["user"], anchor_ids=line["anchors"])] += 1
+                counts[erase_again(**line)] += 1
             except DomainError as error:
-                refused.append(f"{line['user']}: {error.detail}")
+                refused.append(f"{line['user_id']}: {error.detail}")
         words = _(
             "%(done)d erased again, %(left)d were not there any more. Workers do the rest within a minute."
         )
@@ -49,7 +51,8 @@ class Command(BaseCommand):
             raise CommandError("\n".join(refused))
 
 
-def _told() -> Iterator[dict[str, Any]]:
+def told_erasures() -> Iterator[dict[str, Any]]:
+    """Return who was erased, by ids alone."""
     rows = Erasure.objects.order_by("pk").values_list(
         "user__public_id", "anchor_ids", "pseudonym", "created_at"
     )
@@ -74,7 +77,11 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             told = json.loads(line)
-            yield {"user": str(UUID(told["user"])), "anchors": [str(UUID(a)) for a in told["anchors"]]}
+            yield {
+                "user_id": str(UUID(told["user"])),
+                "anchor_ids": [str(UUID(anchor)) for anchor in told["anchors"]],
+                "pseudonym": _PSEUDONYM.fullmatch(told["pseudonym"])[0],
+            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             words = _("%(path)s, line %(number)d is no line of this command. Nothing was erased.")
             raise CommandError(words % {"path": path, "number": number}) from error

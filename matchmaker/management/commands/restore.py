@@ -1,15 +1,20 @@
 """`manage.py restore FILE`: a backup in the place of the town; then everything is checked, and told."""
 
+import json
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
+from accounts.management.commands.erasures import told_erasures
 from matchmaker.backups.errors import BackupError
 from matchmaker.backups.manifest import Manifest, key_mark
 from matchmaker.backups.restoring import restore_backup
@@ -39,6 +44,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        erased = _kept_erasures()
         with tqdm(desc=_("Restore"), bar_format=BAR, total=1, leave=False, disable=None) as bar:
             try:
                 manifest = restore_backup(
@@ -50,6 +56,8 @@ class Command(BaseCommand):
             except BackupError as error:
                 raise CommandError(str(error)) from error
         self._tell(manifest)
+        if erased is not None:
+            call_command("erasures", again=erased, stdout=self.stdout, stderr=self.stderr)
         broken = [name for name in CHECKS if not self._passes(name)]
         if broken:
             self.stderr.write(_("Restored, but not well: %(checks)s") % {"checks": ", ".join(broken)})
@@ -62,7 +70,6 @@ class Command(BaseCommand):
             _("Restored what was there at %(at)s: %(rows)s rows in %(tables)s tables.")
             % {"at": manifest.made_at, "rows": sum(state.rows.values()), "tables": len(state.rows)}
         )
-        self.stdout.write(_("Erase again who was erased since then: manage.py erasures --again FILE"))
         if manifest.key != key_mark():
             self.stderr.write(
                 _(
@@ -77,3 +84,19 @@ class Command(BaseCommand):
         except SystemExit as ended:
             return not ended.code
         return True
+
+
+def _kept_erasures() -> Path | None:
+    """Write down beside the database whom it has erased, for the backup may hold them still.
+
+    None when there is nobody, or when the database cannot be read: then the list that is kept outside counts.
+    """
+    try:
+        lines = list(told_erasures())
+    except DatabaseError:
+        return None
+    if not lines:
+        return None
+    path = Path(settings.VAR_DIR) / f"erasures-{timezone.now():%Y%m%dT%H%M%SZ}.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
