@@ -63,7 +63,7 @@ def report(
         tally.without_retry_after,
         [status for status in tally.answered if status >= 500 and status != 503],
         (seen.deliveries or {}).get("messages_left"),
-        not compared["acknowledged"],
+        not compared["acknowledged"] and not plan.deliveries,
         compared["killed_at_commit"].get("before", {}).get("had_committed"),
         _not_committed(compared["killed_at_commit"].get("after", {})),
     ]
