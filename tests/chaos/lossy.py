@@ -2,7 +2,7 @@
 
 `CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
 registered, `repeats` does every second registration twice, `misfiles` lets every second withdrawn match look
-expired, `stales` writes no work for every third stall. Workers know `drops`, `doubles` and `hushes`
+expired, `ages` lets lists look older than their stalls. Workers know `drops`, `doubles` and `hushes`
 (tests/chaos/inside).
 """
 
@@ -10,30 +10,20 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from itertools import count
+from threading import Timer
 from typing import Any
 from uuid import uuid4
 
 from matchmaker.wsgi import application as honest  # sets Django up
 
-from accounts.models import Stall  # isort: skip
-from jobs.models import Job  # isort: skip
-from matching.models import Match  # isort: skip
-from matching.services.recommendations import asking  # isort: skip
+from django.db import connection  # isort: skip
 
+from accounts.models import Stall  # isort: skip
+from matching.models import Match, RecommendationList  # isort: skip
+
+LATER_SECONDS = 3.0
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
 _numbers, _told, _withdrawn = count(1), count(1), count(1)
-
-if "stales" in HOW:
-    request_party, request_due = asking._request_party, asking._request_due
-
-    def some_party(side: str, party_id: int, actor: Any) -> Job:
-        is_lost = side == "stall" and party_id % 3 == 0
-        return Job() if is_lost else request_party(side, party_id, actor)
-
-    def some_due(side: str, ids: Iterable[int]) -> Job:
-        return request_due(side, [pk for pk in ids if side != "stall" or pk % 3])
-
-    asking._request_party, asking._request_due = some_party, some_due
 
 Start = Callable[..., Any]
 
@@ -56,7 +46,14 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
             _repeat(answer)
         elif "misfiles" in HOW and path.endswith("/withdraw/") and next(_withdrawn) % 2:
             Match.objects.filter(public_id=path.split("/")[-3]).update(status="expired")
+        elif "ages" in HOW and method == "PATCH":
+            Timer(LATER_SECONDS, _age).start()  # when the work that this edit asks for is done
     return answer
+
+
+def _age() -> None:
+    RecommendationList.objects.filter(side="stall", superseded_at=None).update(subject_version=0)
+    connection.close()
 
 
 def _forget(answer: list[bytes]) -> None:

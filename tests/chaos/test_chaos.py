@@ -44,7 +44,7 @@ def test_nothing_is_lost_whatever_is_killed() -> None:
 
 def test_a_build_that_loses_on_purpose_is_found_out() -> None:
     options = ("--minutes", "0.25", "--no-faults", "--clients", "4", "--pause", "0.05", "--quiet", "15")
-    lossy = "forgets,repeats,misfiles,stales,drops,doubles,hushes"
+    lossy = "forgets,repeats,misfiles,ages,drops,doubles,hushes"
     found = report(*options, "--deliveries", "30", "--lossy", lossy)
     told = json.dumps(found, indent=1, ensure_ascii=False)
     assert not found["ok"]
