@@ -36,6 +36,18 @@ class Decision:
     describe: Callable[[list[Any]], list[list[str]]] | None = None  # lines to read once more, for each row
 
 
+def erasing(decide: Callable[[Any, str, str], object]) -> Decision:
+    """Return the question before people are erased, whatever row stands for them."""
+    return Decision(
+        action="erase",
+        title=_("Erase these people"),
+        button=_("Erase for good"),
+        decide=decide,
+        tone="bad",
+        hint=_("At their own request only. All that is theirs goes within a minute, for good."),
+    )
+
+
 class DecisionForm(forms.Form):
     """Reason and note of a decision."""
 

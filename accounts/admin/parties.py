@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from import_export.fields import Field
 
 from accounts.admin import wording
-from accounts.admin.decisions import Decision, ask_and_decide
+from accounts.admin.decisions import ask_and_decide, erasing
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.admin.history import HistoryAdmin
 from accounts.admin.verifying import ArchivedFilter, VerificationFilter, VerifyingAdmin
@@ -353,15 +353,7 @@ class AnchorAdmin(OfferFields, CsvExport, VerifyingAdmin, HistoryAdmin):
 
     @admin.action(description=gettext_lazy("Erase …"), permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        decision = Decision(
-            action="erase",
-            title=_("Erase these people"),
-            button=_("Erase for good"),
-            decide=partial(self._erase, request),
-            tone="bad",
-            hint=_("At their own request only. All that is theirs goes within a minute, for good."),
-        )
-        return ask_and_decide(self, request, queryset, decision)
+        return ask_and_decide(self, request, queryset, erasing(partial(self._erase, request)))
 
     def _erase(self, request: HttpRequest, anchor: Anchor, _reason_code: str, _note: str) -> None:
         row = request_anchor_erasure(actor=request.user, anchor=anchor)  # type: ignore[arg-type]

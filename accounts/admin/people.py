@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin.decisions import Decision, ask_and_decide
+from accounts.admin.decisions import Decision, ask_and_decide, erasing
 from accounts.models import ApiToken, DeviceToken, Membership, User
 from accounts.phones import normalize_phone
 from accounts.services.access import change_password, revoke_api_token, revoke_device
@@ -196,15 +196,7 @@ class UserAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Erase …"), permissions=["block"])
     def erase(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        decision = Decision(
-            action="erase",
-            title=_("Erase these people"),
-            button=_("Erase for good"),
-            decide=partial(self._erase, request),
-            tone="bad",
-            hint=_("At their own request only. All that is theirs goes within a minute, for good."),
-        )
-        return ask_and_decide(self, request, queryset, decision)
+        return ask_and_decide(self, request, queryset, erasing(partial(self._erase, request)))
 
     def _erase(self, request: HttpRequest, user: User, _reason_code: str, _note: str) -> None:
         row = request_erasure(actor=request.user, user=user)  # type: ignore[arg-type]
