@@ -1,8 +1,9 @@
 """What may be read of users' parties and of the town's reference data (layer: selectors)."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from accounts.models import (
     Anchor,
     CalendarException,
     Category,
+    Erasure,
     Holiday,
     Language,
     Merchant,
@@ -102,3 +104,18 @@ def holidays_from(first: date, last: date | None = None) -> QuerySet[Holiday]:
     """The dates from `first` to `last` (None: no end) on which the town keeps other hours, in order."""
     rows = Holiday.objects.filter(on__gte=first).order_by("on")
     return rows if last is None else rows.filter(on__lte=last)
+
+
+def told_erasures() -> Iterator[dict[str, Any]]:
+    """Return who was erased, by ids alone."""
+    rows = Erasure.objects.order_by("pk").values_list(
+        "user__public_id", "anchor_ids", "pseudonym", "created_at"
+    )
+    for user, anchor_ids, pseudonym, at in rows.iterator():
+        anchors = Anchor.objects.filter(pk__in=anchor_ids).order_by("pk").values_list("public_id", flat=True)
+        yield {
+            "user": str(user),
+            "anchors": [str(anchor) for anchor in anchors],
+            "pseudonym": pseudonym,
+            "at": at.isoformat(timespec="seconds"),
+        }

@@ -100,17 +100,15 @@ def erase_again(*, user_id: str, anchor_ids: Collection[str], pseudonym: str) ->
     """
     with transaction.atomic():
         user = User.objects.filter(public_id=user_id).first()
-        if user is not None:
-            return not Erasure.objects.filter(user=user).exists() and _is_erased(user, pseudonym)
-        # Nobody had claimed these: an account was made for the erasure alone.
-        free = Anchor.objects.filter(public_id__in=anchor_ids, memberships=None).first()
-        if free is None or _erasure_of(free) is not None:
+        if user is None:  # nobody had claimed the anchor: an account was made for the erasure alone
+            anchor = Anchor.objects.filter(public_id__in=anchor_ids, memberships=None).first()
+            if anchor is None or _erasure_of(anchor) is not None:
+                return False
+            user = _account_of_nobody(anchor)
+        elif Erasure.objects.filter(user=user).exists():
             return False
-        return _is_erased(_account_of_nobody(free), pseudonym)
-
-
-def _is_erased(user: User, pseudonym: str) -> bool:
-    return bool(request_erasure(actor=user, user=user, pseudonym=pseudonym).pk)
+        request_erasure(actor=user, user=user, pseudonym=pseudonym)
+    return True
 
 
 def _account_of_nobody(anchor: Anchor) -> User:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from accounts.models import Anchor, Erasure
+from accounts.selectors import told_erasures
 from accounts.services.erasure import erase_again
 from matchmaker.core.errors import DomainError
 
@@ -49,21 +49,6 @@ class Command(BaseCommand):
         self.stdout.write(words % {"done": counts[True], "left": counts[False]})
         if refused:
             raise CommandError("\n".join(refused))
-
-
-def told_erasures() -> Iterator[dict[str, Any]]:
-    """Return who was erased, by ids alone."""
-    rows = Erasure.objects.order_by("pk").values_list(
-        "user__public_id", "anchor_ids", "pseudonym", "created_at"
-    )
-    for user, anchor_ids, pseudonym, at in rows.iterator():
-        anchors = Anchor.objects.filter(pk__in=anchor_ids).order_by("pk").values_list("public_id", flat=True)
-        yield {
-            "user": str(user),
-            "anchors": [str(anchor) for anchor in anchors],
-            "pseudonym": pseudonym,
-            "at": at.isoformat(timespec="seconds"),
-        }
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:

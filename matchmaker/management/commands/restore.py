@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from accounts.management.commands.erasures import told_erasures
+from accounts.selectors import told_erasures
 from matchmaker.backups.errors import BackupError
 from matchmaker.backups.manifest import Manifest, key_mark
 from matchmaker.backups.restoring import restore_backup
