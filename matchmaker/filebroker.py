@@ -18,6 +18,7 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+from matchmaker.core.files import write_whole
 from matchmaker.messages import DropsBroken
 
 LONGEST_WAIT = 0.3
@@ -68,13 +69,6 @@ class Transport(DropsBroken, filesystem.Transport):  # type: ignore[misc]
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
         """Come back often: between two calls a worker sees that it was told to stop, two seconds earlier."""
         super().drain_events(connection, timeout=min(timeout or LONGEST_WAIT, LONGEST_WAIT))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that nobody sees before it is complete."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def take(path: Path) -> str:

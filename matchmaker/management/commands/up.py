@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import translation
 
 from matchmaker.bootstrap import explain_os_error, no_space_line, say
+from matchmaker.core.files import write_whole
 from matchmaker.serve import Web
 from matchmaker.supervisor import Child, Supervisor
 from matchmaker.translations import compile_translations
@@ -123,9 +124,9 @@ class DemoTown:
             self.marker.unlink()
 
     def load(self) -> None:
-        self.marker.write_text("loading", encoding="ascii")
+        write_whole(self.marker, "loading")
         call_command("seed", **self.size)
-        self.marker.write_text("rematch", encoding="ascii")
+        write_whole(self.marker, "rematch")
 
     def awaits_rematch(self) -> bool:
         return self._stage() == "rematch"
