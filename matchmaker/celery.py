@@ -3,13 +3,14 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.schedules import crontab
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
 from matchmaker import correlation as correlation
 from matchmaker import watchdog as watchdog
+from matchmaker.core.process import give_way, hold_little_memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 
@@ -32,6 +33,16 @@ class Town(Celery):
 app = Town("matchmaker")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.celeryd_after_setup.connect(weak=False)
+def share_the_machine(instance: Any = None, **_: Any) -> None:
+    """Before the pool's threads start, which follow it: lists may wait a moment, people that ask may not."""
+    hold_little_memory()
+    queues = instance.app.amqp.queues.consume_from
+    if [name for name in settings.JOBS_QUEUES if name in queues] == ["compute"]:
+        give_way()
+
 
 # A tick that could not be taken in time is worthless: the next one does its work.
 app.conf.beat_schedule = {

@@ -6,8 +6,11 @@ from typing import Any
 from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
+from matchmaker.core.process import hold_little_memory, keep_loaded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaker.settings")
 
+hold_little_memory()
 application = get_wsgi_application()
 
 
@@ -30,3 +33,4 @@ def read_market_ahead(**_: Any) -> None:
 
 
 request_finished.connect(read_market_ahead)
+keep_loaded()

@@ -29,6 +29,7 @@ from matching.snapshot import kept
 from matching.snapshot.exclusions import read_exclusions
 from matching.snapshot.history import histories, parties_active_since
 from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
+from matchmaker.core.process import keep_loaded
 from matchmaker.core.weeks import town_today
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ def _warm() -> None:
     try:
         import_module(ENCODERS)
         current_market()
+        keep_loaded()
     except DatabaseError:  # no tables yet, or a server that is away: who needs the market reads it then
         logger.warning("the market was not read ahead", exc_info=True)
     finally:
