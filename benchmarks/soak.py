@@ -8,7 +8,7 @@ The time of a request counts from when it was due, so that a town which falls be
 Once a minute an anchor is erased: seconds until that is answered (nobody sees her any more) and all is gone.
 
 Prints one JSON object; memory is the proportional share (PSS) of each part with its children, and the slope
-that of a straight line through the later half.
+that of a straight line through the least of each minute of the later half.
 """
 
 from __future__ import annotations

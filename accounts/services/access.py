@@ -1,12 +1,12 @@
 """Signing up and in: users by phone, device tokens, machine tokens (layer: services)."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,12 +14,15 @@ from accounts.choices import Scope
 from accounts.digests import digest_of, new_api_token, new_device_token
 from accounts.models import ApiToken, Authenticator, DeviceToken, User
 from matchmaker.core.errors import Conflict, InvalidInput, NotAllowed
+from matchmaker.core.prepared import Prepared
 
 # A sign-in waits so long for its code; allauth's own limit for the whole sign-in is the same.
 SIGN_IN_LIFE = timedelta(minutes=15)
 API_TOKEN_MAX_LIFE = timedelta(days=366)
 API_TOKENS_MAX = 20
 USE_NOTED_EVERY = timedelta(minutes=1)
+
+Token = TypeVar("Token", DeviceToken, ApiToken)
 
 
 def register_user(*, phone: str, password: str, name: str = "") -> User:
@@ -131,14 +134,40 @@ def device_idle() -> timedelta:
 
 def live_device(token: str) -> DeviceToken | None:
     """The row of a device token, with its user, while it counts; the user may be missing."""
-    device = DeviceToken.objects.select_related("user").filter(digest=digest_of(token)).first()
+    device = _row_of(DeviceToken, token)
     return device if device and is_live(device) else None
 
 
 def live_api_token(token: str) -> ApiToken | None:
     """The row of a machine token, with its user, while it counts."""
-    row = ApiToken.objects.select_related("user").filter(digest=digest_of(token)).first()
+    row = _row_of(ApiToken, token)
     return row if row and is_live(row) else None
+
+
+def _columns(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+def _with_user(model: type[Model]) -> Prepared:
+    columns = [*_columns(model), *(f"user__{name}" for name in _columns(User))]
+    return Prepared(lambda digests: model._default_manager.filter(digest__in=digests).values_list(*columns))
+
+
+# Read with every request.
+_WITH_USER: dict[type[Model], Prepared] = {model: _with_user(model) for model in (DeviceToken, ApiToken)}
+
+
+def _row_of(model: type[Token], token: str) -> Token | None:
+    """The row of a token, with its user."""
+    rows = _WITH_USER[model].rows([digest_of(token)])
+    if not rows:
+        return None
+    names = _columns(model)
+    own, of_user = rows[0][: len(names)], rows[0][len(names) :]
+    found = model.from_db(connection.alias, names, own)
+    if found.user_id is not None:
+        found.user = User.from_db(connection.alias, _columns(User), of_user)
+    return found
 
 
 def is_live(token: DeviceToken | ApiToken) -> bool:

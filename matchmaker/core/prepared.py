@@ -1,8 +1,8 @@
 """Queries that Django puts together once: the same question, asked of other ids (layer: core).
 
 For a query of a few rows Django takes several times as long to write the SQL as the database to answer it.
-What is read with every page of suggestions is therefore written once for each count of ids, with markers in
-the places of the ids, and then only filled in.
+What is read with every request or page of suggestions is therefore written once for each count of ids, with
+markers in the places of the ids, and then only filled in.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-Value = int | date
-# Markers are no id and no day that a row may hold, all different, and found again among the parameters.
+Value = int | date | str
+# Markers are nothing that a row may hold, all different, and found again among the parameters.
 _FIRST_ID = -(2**62)
 _FIRST_DAY = date(1, 1, 1)
+_NO_WORD = "\0marker-"
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class _Written:
 
 
 class Prepared:
-    """A query by lists of ids or days; `build` takes the lists and returns a `values_list` of any filters.
+    """A query by lists of ids, days or words.
 
-    `build` has to depend on its arguments alone, and put them into filters unchanged.
+    `build` takes the lists and returns a `values_list` of any filters. It has to depend on its arguments
+    alone, and put them into filters unchanged.
     """
 
     # Tests set the clock inside the query, so there it has to be written anew each time.
@@ -78,7 +80,9 @@ class Prepared:
 
 
 def _marker(value: Value, place: int) -> Value:
-    return _FIRST_DAY + timedelta(days=place) if isinstance(value, date) else _FIRST_ID + place
+    if isinstance(value, date):
+        return _FIRST_DAY + timedelta(days=place)
+    return f"{_NO_WORD}{place}" if isinstance(value, str) else _FIRST_ID + place
 
 
 def _adapted(value: Value) -> Any:

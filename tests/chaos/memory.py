@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from collections.abc import Sequence
 
 from tests.chaos.cluster import Cluster
 
@@ -30,18 +31,22 @@ class Memory(threading.Thread):
     def told(self) -> dict[str, dict[str, float]]:
         """Of each part: megabytes at the end, and the growth of the later half in percent an hour.
 
-        The growth is that of a straight line, in percent of the mean.
+        The growth is that of a straight line through the least of each minute, in percent of their mean, with
+        its standard error: what a job holds for a moment is no growth, and what leaks is in the least too.
         """
         later = self.seen[len(self.seen) // 2 :]
-        if len(later) < 3:
+        minutes = _minutes(later)
+        if len(minutes) < 3:
             return {}
-        times = [at - later[0][0] for at, _ in later]
         told = {}
         for name in later[0][1]:
-            sizes = [held[name] for _, held in later]
-            slope = statistics.linear_regression(times, sizes).slope
-            growth = 100.0 * 3600.0 * slope / max(statistics.mean(sizes), 1.0)
-            told[name] = {"mb": round(sizes[-1] / 1024, 1), "percent_per_hour": round(growth, 2)}
+            sizes = [min(held[name] for held in minute) for minute in minutes]
+            growth, error = _line(sizes)
+            told[name] = {
+                "mb": round(later[-1][1][name] / 1024, 1),
+                "percent_per_hour": round(growth, 2),
+                "standard_error": round(error, 2),
+            }
         return told
 
     def _read(self) -> dict[str, int]:
@@ -51,6 +56,28 @@ class Memory(threading.Thread):
             pids = [kept.pid, *kept.children()] if kept.pid else []
             found[name] = sum(_pss(pid) for pid in pids)
         return found
+
+
+def _minutes(seen: Sequence[tuple[float, dict[str, int]]]) -> list[list[dict[str, int]]]:
+    """The readings of each whole minute."""
+    found: list[list[dict[str, int]]] = []
+    for at, held in seen:
+        minute = int((at - seen[0][0]) // 60)
+        while len(found) <= minute:
+            found.append([])
+        found[minute].append(held)
+    return [readings for readings in found[:-1] if readings]
+
+
+def _line(sizes: Sequence[int]) -> tuple[float, float]:
+    """The slope of the least-squares line through one size a minute, and its standard error, in %/h."""
+    count, mean = len(sizes), max(statistics.mean(sizes), 1.0)
+    minutes = range(count)
+    slope, intercept = statistics.linear_regression(minutes, sizes)
+    squares = sum((size - intercept - slope * at) ** 2 for at, size in zip(minutes, sizes, strict=True))
+    spread = sum((at - (count - 1) / 2) ** 2 for at in minutes)
+    error = (squares / (count - 2) / spread) ** 0.5
+    return 6000.0 * slope / mean, 6000.0 * error / mean
 
 
 def _pss(pid: int) -> int:

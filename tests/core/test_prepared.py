@@ -56,6 +56,17 @@ def test_takes_days_beside_ids():
     assert prepared.rows([8], [monday]) == []
 
 
+def test_takes_words():
+    def build(words):
+        return WeekLoad.objects.filter(side__in=words).values_list("party_id")
+
+    for side, party in (("stall", 7), ("anchor", 8)):
+        WeekLoad.objects.create(side=side, party_id=party, week_on=date(2026, 11, 23), used=1, capacity=9)
+    prepared = Prepared(build)
+    assert (prepared.rows(["stall"]), prepared.rows(["anchor"])) == ([(7,)], [(8,)])
+    assert prepared.rows(["stall' OR 1=1 --"]) == prepared.rows(["%s"]) == []
+
+
 def test_what_was_kept_is_not_used_where_nothing_is_kept(monkeypatch):
     """Tests that turn the clock must not meet the SQL that a test by the database's clock left."""
     asked = []
