@@ -34,19 +34,14 @@ class Memory(threading.Thread):
         The growth is that of a straight line through the least of each minute, in percent of their mean, with
         its standard error: what a job holds for a moment is no growth, and what leaks is in the least too.
         """
-        later = self.seen[len(self.seen) // 2 :]
-        minutes = _minutes(later)
-        if len(minutes) < 3:
+        if not self.seen:
             return {}
-        told = {}
-        for name in later[0][1]:
-            sizes = [min(held[name] for held in minute) for minute in minutes]
-            growth, error = _line(sizes)
-            told[name] = {
-                "mb": round(later[-1][1][name] / 1024, 1),
-                "percent_per_hour": round(growth, 2),
-                "standard_error": round(error, 2),
-            }
+        minutes = _minutes(self.seen[len(self.seen) // 2 :])
+        told = {name: {"mb": round(size / 1024, 1)} for name, size in self.seen[-1][1].items()}
+        if len(minutes) >= 3:  # fewer show no line
+            for name, shown in told.items():
+                growth, error = _line([min(held[name] for held in minute) for minute in minutes])
+                shown |= {"percent_per_hour": round(growth, 2), "standard_error": round(error, 2)}
         return told
 
     def _read(self) -> dict[str, int]:
