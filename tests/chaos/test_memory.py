@@ -14,10 +14,8 @@ pytestmark = pytest.mark.skipif(SERVICES, reason="asks neither a database nor a 
 def told(town: Cluster, *, minutes: float, leak_per_hour: float) -> dict[str, float]:
     """What is told of a worker of 300 MB that leaks so much, while its jobs hold up to 80 MB more."""
     memory = Memory(town)
-    for reading, job in zip(
-        range(int(minutes * 60 / EVERY_SECONDS)), cycle([0, 80, 30, 60, 5]), strict=False
-    ):
-        at = reading * EVERY_SECONDS
+    times = [reading * EVERY_SECONDS for reading in range(int(minutes * 60 / EVERY_SECONDS))]
+    for at, job in zip(times, cycle([0, 80, 30, 60, 5, 20]), strict=False):
         memory.seen.append((at, {"compute": int(1024 * (300 * (1 + leak_per_hour * at / 3600) + job))}))
     return memory.told().get("compute", {})
 
