@@ -1,5 +1,6 @@
 """What a process asks of the machine, each in a process of its own: none of it can be taken back."""
 
+import os
 import subprocess
 import sys
 
@@ -49,10 +50,16 @@ follows.join()
 """
 
 
-def run(text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60
-    )
+SERVED = """
+import gc
+import matchmaker.wsgi
+print(gc.get_freeze_count() > 50_000)
+"""
+
+
+def run(text: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command, env = [sys.executable, "-c", text], {**os.environ, **env}
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=env)
 
 
 def test_threads_share_two_arenas():
@@ -62,6 +69,10 @@ def test_threads_share_two_arenas():
 
 def test_what_is_loaded_is_never_walked_again():
     assert run(FROZEN).stdout.split() == ["0", "True", "True"]
+
+
+def test_web_keeps_what_it_has_loaded_before_it_forks(tmp_path):
+    assert run(SERVED, MATCHMAKER_VAR_DIR=str(tmp_path)).stdout.strip() == "True"
 
 
 def test_a_thread_that_gives_way_does_so_once_and_for_all_that_follow():
