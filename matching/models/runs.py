@@ -46,21 +46,15 @@ class RunPart(TimeStamped):
 
 
 class DueParty(models.Model):
-    """One row per party that waits for a new list together with many others (a herd of edits).
+    """One row per change of a party that waits for a new list together with many others (a herd of edits).
 
-    `batch` is the job that took it; while it is empty the party is there once.
+    Each change has its own row, which is seen no sooner than the change itself. A row that was there before
+    could be taken, and its list made, while the change is not committed yet. `batch` is the job that took it.
     """
 
     side = models.CharField(max_length=6, choices=Side.choices)
     party_id = models.BigIntegerField()
     batch = models.BigIntegerField(null=True, db_index=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["side", "party_id"], condition=Q(batch__isnull=True), name="due_once"
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.party_id}"

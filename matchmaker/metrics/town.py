@@ -114,7 +114,7 @@ def _freshness(now: datetime) -> Iterator[Metric]:
     says = "From a save to its list, saves of the last ten minutes."
     yield _quantiles("matchmaker_freshness_seconds", says, {"": ages})
     yield Gauge("matchmaker_freshness_saves", "How many of them there were.", value=len(ages))
-    waiting = DueParty.objects.count()
+    waiting = DueParty.objects.values("side", "party_id").distinct().count()
     yield Gauge("matchmaker_parties_due", "Parties that wait to share a recomputation.", value=waiting)
 
 

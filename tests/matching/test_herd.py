@@ -1,9 +1,10 @@
 """Many changes at once share few jobs, and nobody is forgotten."""
 
+import threading
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import Stall
 from jobs.models import Job, JobState
@@ -13,6 +14,7 @@ from matching.models import DueParty, RecommendationList
 from matching.services import recommendations
 from matching.services.recommendations import asking, listing
 from tests.factories import AnchorFactory, StallFactory
+from tests.isolation import SERVICES
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +92,34 @@ def test_a_killed_worker_s_herd_is_taken_up_again(town: list[Stall]) -> None:
     work_off()
     assert all(is_listed(stall) for stall in town[:10])
     assert not DueParty.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not SERVICES, reason="SQLite lets nobody take a party while an edit is not committed")
+def test_an_edit_that_is_committed_after_its_party_was_taken_is_due_again(town: list[Stall]) -> None:
+    for stall in town[:10]:
+        edit(stall)
+    last, noted, taken = town[9], threading.Event(), threading.Event()
+
+    def edit_slowly() -> None:
+        with transaction.atomic():
+            Stall.objects.filter(pk=last.pk).update(moq=8, version=last.version + 2)
+            recommendations.request_refresh(side="stall", ids=[last.pk])
+            noted.set()
+            taken.wait(30)
+        connection.close()
+
+    slow = threading.Thread(target=edit_slowly)
+    slow.start()
+    assert noted.wait(30)
+    work_off()
+    assert is_listed(last), "as it was before the slow edit"
+    taken.set()
+    slow.join()
+    assert not is_listed(last)
+    recommendations.ask_for_due()
+    work_off()
+    assert is_listed(last) and not DueParty.objects.exists()
 
 
 def test_a_row_with_a_smaller_number_may_be_committed_later(

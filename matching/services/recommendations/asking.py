@@ -55,9 +55,7 @@ def _request_due(side: str, ids: Sequence[int]) -> Job:
     The queued job is not touched: its row's lock would let a herd's transactions wait for each other. One
     that a worker takes in this very moment misses the parties; the sweep then asks again (`ask_for_due`).
     """
-    DueParty.objects.bulk_create(
-        [DueParty(side=side, party_id=party_id) for party_id in ids], ignore_conflicts=True
-    )
+    DueParty.objects.bulk_create([DueParty(side=side, party_id=party_id) for party_id in ids])
     queued = Job.objects.filter(dedupe_key=DUE_KEY, state=JobState.QUEUED).first()
     return queued or request_due()
 
