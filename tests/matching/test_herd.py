@@ -94,7 +94,8 @@ def test_a_killed_worker_s_herd_is_taken_up_again(town: list[Stall]) -> None:
     assert not DueParty.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.serial
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.skipif(not SERVICES, reason="SQLite lets nobody take a party while an edit is not committed")
 def test_an_edit_that_is_committed_after_its_party_was_taken_is_due_again(town: list[Stall]) -> None:
     for stall in town[:10]:
