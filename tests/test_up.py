@@ -161,7 +161,8 @@ def test_everything_ends_with_it_and_comes_back_when_it_dies(tmp_path):
         served.wait_for_card()
         children = served.children()
         assert set(children) == {"web", "compute", "default", "beat"}
-        assert os.getpriority(os.PRIO_PROCESS, children["compute"]) == 10, "lists wait for people that ask"
+        # Lists wait for people that ask, from the moment when the worker has read its queues.
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, children["compute"]) == 10, 30)
         assert {os.getpriority(os.PRIO_PROCESS, children[role]) for role in ("web", "default")} == {0}
         for role in ("web", "beat"):
             os.kill(children[role], signal.SIGKILL)
