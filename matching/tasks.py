@@ -22,13 +22,14 @@ from matching.services import (
 )
 from matching.services.notes import FORGET_ANSWERS_KIND
 from matching.snapshot.market import warm_market
+from matchmaker.core.process import keep_loaded
 
 
 @worker_ready.connect
 def read_market_ahead(sender: Any = None, **_: Any) -> None:
     """Let the first save after the start of a worker wait for the engine alone."""
     if sender is not None and recommendations.QUEUE in sender.app.amqp.queues.consume_from:
-        warm_market()
+        warm_market(then=keep_loaded)
 
 
 @handles("matching.refresh_party")

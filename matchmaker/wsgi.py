@@ -29,7 +29,7 @@ def read_market_ahead(**_: Any) -> None:
     from matching.snapshot.market import warm_market  # a first answer should not wait for numpy
 
     request_finished.disconnect(read_market_ahead)
-    warm_market()
+    warm_market(then=keep_loaded)
 
 
 request_finished.connect(read_market_ahead)

@@ -144,12 +144,13 @@ def live_api_token(token: str) -> ApiToken | None:
     return row if row and is_live(row) else None
 
 
-def _columns(model: type[Model]) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+_COLUMNS: dict[type[Model], list[str]] = {
+    model: [field.attname for field in model._meta.concrete_fields] for model in (DeviceToken, ApiToken, User)
+}
 
 
 def _with_user(model: type[Model]) -> Prepared:
-    columns = [*_columns(model), *(f"user__{name}" for name in _columns(User))]
+    columns = [*_COLUMNS[model], *(f"user__{name}" for name in _COLUMNS[User])]
     return Prepared(lambda digests: model._default_manager.filter(digest__in=digests).values_list(*columns))
 
 
@@ -162,11 +163,11 @@ def _row_of(model: type[Token], token: str) -> Token | None:
     rows = _WITH_USER[model].rows([digest_of(token)])
     if not rows:
         return None
-    names = _columns(model)
+    names = _COLUMNS[model]
     own, of_user = rows[0][: len(names)], rows[0][len(names) :]
     found = model.from_db(connection.alias, names, own)
     if found.user_id is not None:
-        found.user = User.from_db(connection.alias, _columns(User), of_user)
+        found.user = User.from_db(connection.alias, _COLUMNS[User], of_user)
     return found
 
 

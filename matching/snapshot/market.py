@@ -7,7 +7,7 @@ what changed, so no clock, message or other process is needed to be up to date.
 import io
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from importlib import import_module
@@ -29,7 +29,6 @@ from matching.snapshot import kept
 from matching.snapshot.exclusions import read_exclusions
 from matching.snapshot.history import histories, parties_active_since
 from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
-from matchmaker.core.process import keep_loaded
 from matchmaker.core.weeks import town_today
 
 logger = logging.getLogger(__name__)
@@ -125,18 +124,22 @@ def _is_of(market: Market | None, run: EngineRun) -> bool:
     return market is not None and market.run.pk == run.pk and market.day == town_today()
 
 
-def warm_market() -> threading.Thread:
-    """Read the market in a thread of its own, so that the first who needs it need not wait."""
-    thread = threading.Thread(target=_warm, daemon=True, name="market")
+def warm_market(then: Callable[[], object] | None = None) -> threading.Thread:
+    """Read the market in a thread of its own, so that the first who needs it need not wait.
+
+    `then` is called there when it was read.
+    """
+    thread = threading.Thread(target=_warm, args=(then,), daemon=True, name="market")
     thread.start()
     return thread
 
 
-def _warm() -> None:
+def _warm(then: Callable[[], object] | None) -> None:
     try:
         import_module(ENCODERS)
         current_market()
-        keep_loaded()
+        if then is not None:
+            then()
     except DatabaseError:  # no tables yet, or a server that is away: who needs the market reads it then
         logger.warning("the market was not read ahead", exc_info=True)
     finally:
