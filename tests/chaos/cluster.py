@@ -17,10 +17,10 @@ from tests.chaos.proxy import Proxy
 from tests.services import _postgres_binaries, _readable, _redis_binary, _unprivileged, free_port, wait_until
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-_CREATE_EFFECTS = """
+_CREATE_TABLES = """
 from django.db import connection
-from tests.chaos.inside.apps import EFFECTS
-connection.cursor().execute(EFFECTS)
+from tests.chaos.inside.apps import TABLES
+connection.cursor().execute(TABLES)
 """
 CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "matchmaker.celery"]
 
@@ -81,7 +81,7 @@ def cluster(*, stalls: int, anchors: int, lossy: str = "") -> Iterator[Cluster]:
         _start_redis(town, redis_port)
         town.env = _environment(folder, database, proxy.port, lossy)
         town.manage("migrate", "--verbosity", "0")
-        town.manage("shell", "--verbosity", "0", "--command", _CREATE_EFFECTS)
+        town.manage("shell", "--verbosity", "0", "--command", _CREATE_TABLES)
         town.manage("seed", "--stalls", str(stalls), "--anchors", str(anchors), "--progress", "none")
         _start_town(town, "tests.chaos.lossy" if lossy else "matchmaker.wsgi")
         keeper.start()

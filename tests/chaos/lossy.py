@@ -2,28 +2,21 @@
 
 `CHAOS_LOSSY` says how, in words with commas between: `forgets` loses every third stall that it has told to be
 registered, `repeats` does every second registration twice, `misfiles` lets every second withdrawn match look
-expired, `ages` lets lists look older than their stalls. Workers know `drops`, `doubles` and `hushes`
-(tests/chaos/inside).
+expired. Workers know `drops`, `doubles` and `hushes`, the database knows `ages` (tests/chaos/inside).
 """
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import count
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 from matchmaker.wsgi import application as honest  # sets Django up
 
-from django.db import DatabaseError  # isort: skip
-
 from accounts.models import Stall  # isort: skip
-from matching.models import Match, RecommendationList  # isort: skip
+from matching.models import Match  # isort: skip
 
-AGES_EVERY_SECONDS = 0.5
 HOW = set(os.environ.get("CHAOS_LOSSY", "").split(","))
 _numbers, _told, _withdrawn = count(1), count(1), count(1)
 
@@ -48,27 +41,7 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
             _repeat(answer)
         elif "misfiles" in HOW and path.endswith("/withdraw/") and next(_withdrawn) % 2:
             Match.objects.filter(public_id=path.split("/")[-3]).update(status="expired")
-        elif "ages" in HOW and method == "PATCH":
-            _ages.start_once()
     return answer
-
-
-class _Ages(Thread):
-    """Ages the lists again and again from the first edit on, also when the work for the last one is done."""
-
-    def start_once(self) -> None:
-        with suppress(RuntimeError):  # it was started before
-            self.start()
-
-    def run(self) -> None:
-        while True:
-            time.sleep(AGES_EVERY_SECONDS)
-            with suppress(DatabaseError):
-                lists = RecommendationList.objects.filter(side="stall", superseded_at=None)
-                lists.update(subject_version=0)
-
-
-_ages = _Ages(daemon=True)
 
 
 def _forget(answer: list[bytes]) -> None:

@@ -10,13 +10,19 @@ from django.db import connection
 
 from jobs.registry import Run, handles
 
-# No constraint: what is done twice is to be seen, not to be prevented.
-EFFECTS = "CREATE TABLE chaos_effects (job bigint NOT NULL)"
 EFFECT, CRASH = "chaos.effect", "chaos.crash"
-
-
-# A build that is wrong on purpose: how many rows a job leaves, of which it should leave one.
+# How a build is wrong on purpose (tests/chaos/lossy.py).
 _LOSSY = os.environ.get("CHAOS_LOSSY", "").split(",")
+
+# No constraint: what is done twice is to be seen, not to be prevented.
+TABLES = "CREATE TABLE chaos_effects (job bigint NOT NULL);"
+if "ages" in _LOSSY:  # the list of every second stall is never stored as one of the stall as it is
+    TABLES += """
+        CREATE FUNCTION chaos_age() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN NEW.subject_version := 0; RETURN NEW; END';
+        CREATE TRIGGER chaos_age BEFORE INSERT OR UPDATE ON matching_recommendationlist FOR EACH ROW
+            WHEN (NEW.side = 'stall' AND NEW.subject_id % 2 = 0) EXECUTE FUNCTION chaos_age();
+    """
 
 
 def effect(run: Run, seconds: float) -> None:
