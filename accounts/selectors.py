@@ -17,6 +17,7 @@ from accounts.models import (
     Erasure,
     Holiday,
     Language,
+    LicencePhoto,
     Merchant,
     Reference,
     Region,
@@ -119,3 +120,16 @@ def told_erasures() -> Iterator[dict[str, Any]]:
             "pseudonym": pseudonym,
             "at": at.isoformat(timespec="seconds"),
         }
+
+
+def licence_photo_of(merchant: Merchant) -> LicencePhoto | None:
+    """What is known of the photo of the merchant's licence, without the picture."""
+    return LicencePhoto.objects.filter(merchant=merchant).defer("content").first()
+
+
+def shown_licence_photo(merchant: Merchant) -> LicencePhoto:
+    """The photo of the merchant's licence with the picture; NotFound without one."""
+    photo = LicencePhoto.objects.filter(merchant=merchant).first()
+    if photo is None:
+        raise NotFound()
+    return photo

@@ -1,10 +1,13 @@
 """Rows for tests: valid, verified and complete unless a test says otherwise."""
 
+import io
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import factory
 from django.utils import timezone
+from PIL import Image
 from stdnum.cn import ric, uscc
 
 from accounts.choices import MemberRole, VerificationStatus
@@ -24,6 +27,15 @@ def id_number(number: int, born: date = date(1996, 5, 20)) -> str:
     """A valid ID number of a person born on `born`, of its own for every number below 1,000."""
     body = f"440103{born:%Y%m%d}{number:03d}"
     return body + ric.calc_check_digit(body + "0")
+
+
+def photo(width: int = 800, height: int = 600, kind: str = "JPEG", **saved: Any) -> bytes:
+    """A picture of that size as a file, red at its upper edge; `saved` is what else Pillow writes into it."""
+    picture = Image.new("RGB", (width, height), "gray")
+    picture.paste("red", (0, 0, width, height // 4))
+    file = io.BytesIO()
+    picture.save(file, kind, **saved)
+    return file.getvalue()
 
 
 def next_year() -> date:

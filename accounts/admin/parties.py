@@ -15,6 +15,7 @@ from accounts.admin import wording
 from accounts.admin.decisions import ask_and_decide, erasing
 from accounts.admin.exports import CsvExport, SafeResource
 from accounts.admin.history import HistoryAdmin
+from accounts.admin.photos import LicencePhotoPages
 from accounts.admin.verifying import ArchivedFilter, VerificationFilter, VerifyingAdmin
 from accounts.models import (
     Anchor,
@@ -120,7 +121,7 @@ class MerchantResource(SafeResource):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(CsvExport, VerifyingAdmin, HistoryAdmin):
+class MerchantAdmin(LicencePhotoPages, CsvExport, VerifyingAdmin, HistoryAdmin):
     resource_classes = [MerchantResource]
     list_display = [
         "name",
@@ -137,7 +138,10 @@ class MerchantAdmin(CsvExport, VerifyingAdmin, HistoryAdmin):
     inlines = [StallInline, VerificationInline, MembershipInline]
     fieldsets = [
         (None, {"fields": ["name", "credit_code", "licence", "contact_name", "contact_phone"]}),
-        (gettext_lazy("verification"), {"fields": ["verification_badge", "verified_until_shown"]}),
+        (
+            gettext_lazy("verification"),
+            {"fields": ["verification_badge", "verified_until_shown", "photo_of_licence"]},
+        ),
         (None, {"fields": ["is_personalised", "created_at", "updated_at", "archived_at"]}),
     ]
     readonly_fields = ["created_at", "updated_at", "archived_at"]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.admin.decisions import Decision, ask_and_decide
+from accounts.admin.photos import pictures
 from accounts.choices import VerificationStatus
 from accounts.models import Anchor, Merchant
 from accounts.services.verification import refuse_anchors, refuse_merchants, verify_anchor, verify_merchant
@@ -51,7 +52,12 @@ def refuse_party(actor: Any, party: Merchant | Anchor, reason_code: str, note: s
 
 def identities(parties: Sequence[Merchant | Anchor]) -> list[list[str]]:
     """Return for each party the lines that the decision is about."""
-    return [[" · ".join(_identity(party))] for party in parties]
+    seen = pictures([party for party in parties if isinstance(party, Merchant)])
+    return [[" · ".join(_identity(party)), *_licence(party, seen)] for party in parties]
+
+
+def _licence(party: Merchant | Anchor, seen: dict[int, str]) -> list[str]:
+    return [seen.get(party.pk, _("no photo of the licence"))] if isinstance(party, Merchant) else []
 
 
 def _identity(party: Merchant | Anchor) -> list[str]:

@@ -111,7 +111,10 @@ class ExportView(APIView):
         tags=["accounts"],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Read everything held of you and your parties: JSON, or with `?format=csv` a zip of CSV files."""
+        """Read everything held of you and your parties: JSON, or with `?format=csv` a zip of CSV files.
+
+        The picture of a licence itself is read at `merchants/me/licence-photo/`.
+        """
         user, now = asker(request), clock.now()
         check_rate(f"export:{user.pk}", limit=EXPORTS_A_DAY, per_seconds=86_400)
         named = {"Cache-Control": "no-store"}

@@ -6,6 +6,7 @@ from accounts.api import access_urls
 from accounts.api.anchors import Anchors, MyAnchor
 from accounts.api.imports import AnchorImport, StallImport
 from accounts.api.merchants import Merchants, MyMerchant
+from accounts.api.photos import MyLicencePhoto
 from accounts.api.reasons import Reasons
 from accounts.api.reference import Holidays, PriceBins, ReferenceList
 from accounts.api.stalls import OneStall, Stalls
@@ -14,6 +15,7 @@ urlpatterns = [
     *access_urls.urlpatterns,
     path("merchants/", Merchants.as_view(), name="merchants"),
     path("merchants/me/", MyMerchant.as_view(), name="my-merchant"),
+    path("merchants/me/licence-photo/", MyLicencePhoto.as_view(), name="my-licence-photo"),
     path("stalls/", Stalls.as_view(), name="stalls"),
     path("stalls/import/", StallImport.as_view(), name="stall-import"),
     path("stalls/<uuid:stall_id>/", OneStall.as_view(), name="stall"),

@@ -10,6 +10,7 @@ from accounts.models.parties import (
     Stall,
     Verification,
 )
+from accounts.models.photos import LicencePhoto
 from accounts.models.privacy import Consent, Erasure, LegalRecord, OpenedProfile
 from accounts.models.reference import (
     Category,
@@ -39,6 +40,7 @@ __all__ = [
     "ImportedFile",
     "Language",
     "LegalRecord",
+    "LicencePhoto",
     "Membership",
     "Merchant",
     "OpenedProfile",

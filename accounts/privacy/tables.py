@@ -56,6 +56,11 @@ TABLES: dict[str, Table] = {
         {"merchant": "id"},
         EMPTIED,
     ),
+    "accounts.licencephoto": Table(
+        {F.PERSONAL: "content", F.INTERNAL: f"{STAMPS} public_id merchant digest width height"},
+        {"merchant": "merchant"},
+        A.DELETE,
+    ),
     "accounts.stall": Table(
         {**STALL, F.INTERNAL: f"{STAMPS} public_id version archived_at merchant zone {OFFERED}"},
         {"stall": "pk"},

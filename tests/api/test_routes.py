@@ -13,11 +13,12 @@ from django.utils import timezone
 from accounts.choices import TOWN_STAFF
 from accounts.digests import digest_of
 from accounts.models import ApiToken
+from accounts.services.photos import keep_licence_photo
 from jobs.models import Throttle
 from jobs.services import enqueue
 from matching.models import Block
 from matching.tokens import make_suggestion_id
-from tests.factories import UserFactory
+from tests.factories import UserFactory, photo
 from tests.matching.held import told
 from tests.matching.market import proposed
 
@@ -52,6 +53,8 @@ STAFF = access("staff", "town staff", "superuser", others=403)
 TABLE: dict[str, dict[str, dict[str, int | str]]] = {
     "merchants/": {"POST": SIGNED_IN},
     "merchants/me/": {"GET": MERCHANTS, "PATCH": MERCHANTS},
+    # The other merchant has none.
+    "merchants/me/licence-photo/": {"GET": STALL_OWNER, "PUT": MERCHANTS, "DELETE": STALL_OWNER},
     "stalls/": {"GET": MERCHANTS, "POST": MERCHANTS},
     "stalls/import/": {"POST": MERCHANTS},
     "stalls/<uuid:stall_id>/": {"GET": STALL_OWNER, "PATCH": STALL_OWNER, "DELETE": STALL_OWNER},
@@ -183,6 +186,7 @@ def ids(clients, merchant_user, stall, other_stall, anchor, other_anchor) -> dic
     """What the routes are about: everything of the owner's."""
     job = enqueue(kind="matching.rematch", key="test", args={}, requested_by=merchant_user)
     block = Block.objects.create(side="stall", merchant=stall.merchant, anchor=other_anchor)
+    keep_licence_photo(actor=merchant_user, merchant=stall.merchant, content=photo())
     return {
         "<uuid:stall_id>": stall.public_id,
         "<uuid:match_id>": proposed(stall, anchor, note="For the autumn").public_id,

@@ -83,6 +83,7 @@ def own_pages() -> dict[str, Page]:
         **{f"{name}/export/": Page(look[name], look[name]) for name in exports},
         # A former version is looked at and never brought back.
         **{f"{name}/^([^/]+)/history/([^/]+)/$": Page(look[name], NOBODY) for name in kept},
+        "accounts/merchant/<int:pk>/licence-photo/": Page(look["accounts/merchant"]),
         "matching/match/add/": Page(propose, propose),
         "matching/match/decisions/<uuid:public_id>/": Page(frozenset({DECIDE}), frozenset({DECIDE})),
         f"{days}/add/": Page(propose, propose),

@@ -10,7 +10,8 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import DeviceToken, Holiday, ImportedFile, User
+from accounts.models import DeviceToken, Holiday, ImportedFile, Merchant, User
+from accounts.services.photos import keep_licence_photo
 from jobs.services import enqueue
 from matching.models import DailyRoot
 from matching.services.decisions import JOB_KIND
@@ -23,7 +24,7 @@ from tests.admin.test_invariants import make_check
 from tests.admin.test_matchday import make_day
 from tests.admin.test_models import make_model
 from tests.admin.test_pages import furnish
-from tests.factories import UserFactory
+from tests.factories import UserFactory, photo
 from tests.matching.market import make_staff
 
 Held = User.user_permissions.through
@@ -36,6 +37,7 @@ def furnish_everything() -> dict[str, Any]:
     user = UserFactory.create()
     model, day = make_model(), make_day(make_staff())
     soon = timezone.now() + timedelta(days=1)
+    keep_licence_photo(actor=user, merchant=Merchant.objects.earliest("pk"), content=photo())
     DeviceToken.objects.create(
         user=user, digest="d" * 64, session_key="t", expires_at=soon, last_used_at=soon
     )

@@ -187,12 +187,12 @@ class TestFiles:
     def test_no_folder_is_listed_and_no_dot_file_served(self, client: Client, path: str) -> None:
         assert client.get(path).status_code == 404
 
-    def test_nobody_uploads_what_is_shown_again(self) -> None:
-        """No row has a file. Whoever adds one: content checked, drawn anew, served behind a permission."""
+    def test_no_row_has_a_file(self) -> None:
+        """Pictures are rows, drawn anew (docs/decisions/0010); a file would have none of what they have."""
         fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
         assert [field for field in fields if isinstance(field, models.FileField)] == []
 
-    def test_a_file_is_taken_by_the_imports_only(self, api: Any) -> None:
+    def test_a_form_with_a_file_is_taken_by_the_imports_only(self, api: Any) -> None:
         client = api(UserFactory.create())
         for path in ("merchants/", "stalls/", "tokens/", "matches/", "blocks/"):
             answer = client.post(f"/api/v1/{path}", {"name": "x"}, format="multipart")

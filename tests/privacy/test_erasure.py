@@ -19,12 +19,13 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Anchor, Erasure, LegalRecord, Membership, Merchant, Stall, User
+from accounts.models import Anchor, Erasure, LegalRecord, LicencePhoto, Membership, Merchant, Stall, User
 from accounts.services.anchors import id_digest, register_anchor, update_anchor
 from accounts.services.erasure import forget_legal_records, request_anchor_erasure, request_erasure
 from accounts.services.imports import import_anchors
 from accounts.services.parties import register_merchant, update_merchant
 from accounts.services.people import unblock_user
+from accounts.services.photos import keep_licence_photo
 from accounts.services.stalls import register_stall
 from accounts.services.verification import verify_anchors, verify_merchants
 from jobs.models import IdempotencyKey, Job, JobState
@@ -38,7 +39,7 @@ from matchmaker.core.errors import Conflict, NotAllowed
 from notifications.models import Notice
 from tests.api.bodies import anchor_body, merchant_body, stall_body
 from tests.api.test_imports import ANCHOR_HEADER
-from tests.factories import PASSWORD, credit_code, id_number
+from tests.factories import PASSWORD, credit_code, id_number, photo
 from tests.matching.market import (
     agreed,
     make_anchor,
@@ -107,6 +108,7 @@ def kunlun():
     )
     merchant = register_merchant(actor=user, data=body)
     update_merchant(actor=user, merchant=merchant, data={"name": "昆仑丝路二"})
+    keep_licence_photo(actor=user, merchant=merchant, content=photo())
     verify_merchants(actor=make_staff(), merchants=[merchant])
     return register_stall(actor=user, merchant=merchant, data=stall_body(name="昆仑铺"))
 
@@ -184,7 +186,7 @@ def test_a_merchant_goes_with_the_last_owner(kunlun):
     assert all(mark in whole_database() for mark in MERCHANT_MARKS)
     row = erase(kunlun)
     text = whole_database()
-    assert [mark for mark in MERCHANT_MARKS if mark in text] == []
+    assert [mark for mark in MERCHANT_MARKS if mark in text] == [] and not LicencePhoto.objects.exists()
     kunlun.refresh_from_db(), match.refresh_from_db()
     assert kunlun.archived_at and kunlun.merchant.archived_at and kunlun.name == row.pseudonym
     assert match.status == "withdrawn" and not LegalRecord.objects.exists()
@@ -199,6 +201,7 @@ def test_who_is_not_the_last_owner_takes_only_what_is_theirs(kunlun):
     do_jobs()
     merchant = Merchant.objects.get(pk=kunlun.merchant_id)
     assert merchant.name == "昆仑丝路二" and merchant.archived_at is None and row.merchant_ids == []
+    assert merchant.licence_photo.width == 800
     assert (merchant.contact_name, merchant.contact_phone) == ("", "")
     assert "13922223333" not in whole_database() and "昆仑先生" not in whole_database()
     assert [m.user for m in merchant.memberships.all()] == [stayer]

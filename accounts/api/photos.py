@@ -1,0 +1,103 @@
+"""Endpoints of the photo of a merchant's licence (layer: faces)."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import orjson
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.acting import acting_merchant, asker
+from accounts.api.base import PartyView
+from accounts.models import LicencePhoto
+from accounts.selectors import shown_licence_photo
+from accounts.services.photos import keep_licence_photo, remove_licence_photo
+from matchmaker.core.http import jpeg_response
+from matchmaker.core.images import MOST_BYTES
+from matchmaker.core.parsers import read_whole
+from matchmaker.core.renderers import JSONRenderer
+
+_BINARY = {"type": "string", "format": "binary"}
+
+
+class JPEGParser(BaseParser):
+    """A picture as the whole body; what it is, its own bytes tell the service."""
+
+    media_type = "image/jpeg"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return read_whole(stream, MOST_BYTES, parser_context)
+
+
+class PNGParser(JPEGParser):
+    """The same for who says that it is a PNG."""
+
+    media_type = "image/png"
+
+
+class JPEGRenderer(BaseRenderer):
+    """Lets whoever accepts pictures alone in; the bytes are written by the view, refusals are JSON still."""
+
+    media_type = "image/jpeg"
+    format = "jpeg"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        return orjson.dumps(data)
+
+
+class LicencePhotoSerializer(serializers.ModelSerializer[LicencePhoto]):
+    """What is told of a photo that was kept."""
+
+    id = serializers.UUIDField(source="public_id")
+    width = serializers.IntegerField(help_text="Pixels.")
+    height = serializers.IntegerField(help_text="Pixels.")
+
+    class Meta:
+        model = LicencePhoto
+        fields = ("id", "width", "height", "updated_at")
+
+
+@extend_schema(tags=["merchants"])
+class MyLicencePhoto(PartyView):
+    """The photo of the business licence of the merchant that the asker acts for."""
+
+    parser_classes = [JPEGParser, PNGParser]
+    renderer_classes = [JSONRenderer, JPEGRenderer]
+
+    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    def get(self, request: Request) -> HttpResponse:
+        """Look at the photo as town staff see it."""
+        photo = shown_licence_photo(acting_merchant(request))
+        return jpeg_response(photo.content, name=str(photo.public_id))
+
+    @extend_schema(
+        request={"image/jpeg": _BINARY, "image/png": _BINARY}, responses={200: LicencePhotoSerializer}
+    )
+    def put(self, request: Request) -> Response:
+        """Give town staff a photo of your licence: JPEG or PNG, at most 5 MB and 50 million pixels.
+
+        Only the picture is kept, without what the camera wrote into it, at most 2,400 pixels wide and high.
+        Nobody but you and town staff sees it.
+        """
+        merchant = acting_merchant(request)
+        content = request.data if isinstance(request.data, bytes) else b""  # DRF parses no empty body
+        photo = keep_licence_photo(actor=asker(request), merchant=merchant, content=content)
+        return Response(LicencePhotoSerializer(photo).data, content_type="application/json")
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Take the photo back; it is deleted for good."""
+        remove_licence_photo(actor=asker(request), merchant=acting_merchant(request))
+        return Response(status=204)
