@@ -88,7 +88,7 @@ class MyLicencePhoto(PartyView):
     def put(self, request: Request) -> Response:
         """Give town staff a photo of your licence: JPEG or PNG, at most 5 MB and 50 million pixels.
 
-        Only the picture is kept, without what the camera wrote into it, at most 2,400 pixels wide and high.
+        Only the picture is kept, without what the camera wrote into it, at most 2,000 pixels wide and high.
         Nobody but you and town staff sees it.
         """
         merchant = acting_merchant(request)

@@ -2,23 +2,29 @@
 
 import hashlib
 import io
+import re
 import threading
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from matchmaker.core.errors import InvalidInput
+from matchmaker.core.errors import InvalidInput, Unavailable
 
 FORMATS = ("JPEG", "PNG")
 MOST_BYTES = 5 * 1024 * 1024
 # A phone's largest photo; a file of a few KB can claim a thousand times as many.
 MOST_PIXELS = 50_000_000
+# The header of a scan: a progressive JPEG is drawn in ten or so. Each goes over the whole picture, and 75
+# bytes are enough for one: 5 MB of them would keep a core busy for twenty minutes.
+_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")
+MOST_SCANS = 64
 # Small print of a whole page can be read at this size.
-KEPT_SIDE, QUALITY = 2400, 85
+KEPT_SIDE, QUALITY = 2000, 80
 
-# One at a time in a process, so that many at once do not hold the memory of many.
+# One at a time in a process, so that many at once do not hold the memory of many, nor all threads for long.
 _drawing = threading.Lock()
+WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,16 @@ def redraw(content: bytes, *, field: str, least_side: int = 1) -> Picture:
     """Return the picture in a JPEG or PNG file, upright, on white, at most `KEPT_SIDE` pixels wide and high.
 
     The file's own bytes say what it is, not its name or Content-Type. Raises InvalidInput for `field`: no
-    such file (`no_picture`), cut off or damaged (`broken_picture`), more than `MOST_PIXELS`
-    (`picture_too_large`), or a longer side below `least_side` pixels (`picture_too_small`).
+    such file (`no_picture`), cut off, damaged or in more scans than any camera makes (`broken_picture`), more
+    than `MOST_PIXELS` (`picture_too_large`), a longer side below `least_side` pixels (`picture_too_small`);
+    Unavailable while others' pictures take too long.
     """
-    with _drawing:
+    if not _drawing.acquire(timeout=WAIT_SECONDS):
+        raise Unavailable(headers={"Retry-After": "5"})
+    try:
         return _redrawn(content, field, least_side)
+    finally:
+        _drawing.release()
 
 
 def _redrawn(content: bytes, field: str, least_side: int) -> Picture:
@@ -55,6 +66,8 @@ def _redrawn(content: bytes, field: str, least_side: int) -> Picture:
         raise _refused(field, "no_picture", _("Send a photo as JPEG or PNG.")) from error
     if image.width * image.height > MOST_PIXELS:
         raise _too_large(field)
+    if image.format != "PNG" and sum(1 for _scan in _SCAN.finditer(content)) > MOST_SCANS:
+        raise _broken(field)
     if max(image.size) < least_side:
         message = _("The longer side has %(pixels)s pixels; at least %(least)s are needed to read it.")
         told = {"pixels": max(image.size), "least": least_side}
@@ -62,8 +75,7 @@ def _redrawn(content: bytes, field: str, least_side: int) -> Picture:
     try:
         canvas = _on_white(image)
     except Exception as error:
-        message = _("The picture breaks off or is damaged; send it again.")
-        raise _refused(field, "broken_picture", message) from error
+        raise _broken(field) from error
     drawn = io.BytesIO()
     canvas.save(drawn, "JPEG", quality=QUALITY, optimize=True)
     return Picture(drawn.getvalue(), canvas.width, canvas.height)
@@ -72,14 +84,21 @@ def _redrawn(content: bytes, field: str, least_side: int) -> Picture:
 def _on_white(image: Image.Image) -> Image.Image:
     """Return the pixels alone, in three colours of eight bits, on a canvas that knows nothing of the file."""
     image.draft("RGB", (KEPT_SIDE, KEPT_SIDE))  # a JPEG that is larger is not even decoded whole
-    image.thumbnail((KEPT_SIDE, KEPT_SIDE))
-    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # grey of sixteen bits, which others take for eight
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    mask = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if image.has_transparency_data and image.mode != "RGBA":
+        image = image.convert("RGBA")
+    elif image.mode not in ("RGB", "RGBA", "L"):
+        image = image.convert("RGB")
+    image.thumbnail((KEPT_SIDE, KEPT_SIDE))
+    image = ImageOps.exif_transpose(image)
     canvas = Image.new("RGB", image.size, "white")
-    canvas.paste(image.convert("RGB"), mask=mask)
+    canvas.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
     return canvas
+
+
+def _broken(field: str) -> InvalidInput:
+    return _refused(field, "broken_picture", _("The picture breaks off or is damaged; send it again."))
 
 
 def _too_large(field: str) -> InvalidInput:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
-from matchmaker.core.errors import InvalidInput
+from matchmaker.core import images
+from matchmaker.core.errors import InvalidInput, Unavailable
 from matchmaker.core.images import KEPT_SIDE, MOST_PIXELS, Picture, redraw
 from tests.factories import photo
 
@@ -166,6 +167,34 @@ def test_texts_that_unpack_to_gigabytes_are_refused() -> None:
     plain = photo(500, 500, "PNG")
     head = 8 + 25
     assert refusal(plain[:head] + bomb + plain[head:]) in {"no_picture", "broken_picture"}
+
+
+def test_a_small_file_that_is_drawn_ten_thousand_times_over_is_refused() -> None:
+    content = photo(2000, 2000, progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    assert drawn(content).width == 2000
+    assert refusal(content[:-2] + scan * 10_000 + content[-2:]) == "broken_picture"
+
+
+def test_nobody_waits_long_while_others_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "WAIT_SECONDS", 0.01)
+    with images._drawing, pytest.raises(Unavailable) as caught:
+        drawn(photo())
+    assert caught.value.headers["Retry-After"]
+    assert drawn(photo()).width == 800
+
+
+def test_after_a_refusal_the_next_is_drawn() -> None:
+    refusal(b"")
+    assert drawn(photo()).width == 800
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "I;16"])
+def test_large_pictures_of_few_colours_are_made_smaller_too(mode: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (5000, 2500), 0).save(file, "PNG")
+    picture = drawn(file.getvalue())
+    assert (picture.width, picture.height) == (KEPT_SIDE, KEPT_SIDE // 2)
 
 
 def test_a_picture_too_small_to_be_read_is_refused() -> None:
