@@ -1,6 +1,6 @@
 """Two to 64 hands at one barrier: exactly one gets the last of anything, on SQLite and PostgreSQL alike.
 
-`MATCHMAKER_TEST_ROUNDS` says how many rounds of each (CI: 300; the long run: 10,000).
+`MATCHMAKER_TEST_ROUNDS` says how many rounds of each (CI: 200; the long run: 10,000).
 """
 
 import os
