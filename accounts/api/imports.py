@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,25 +21,18 @@ from accounts.permissions import HasScope, MayImportAnchors
 from accounts.services.imports import import_anchors, import_stalls
 from jobs.idempotency import Idempotent
 from matchmaker.core.errors import InvalidInput
-from matchmaker.core.parsers import BodyTooLarge, Counted, announced, read_limited, read_whole, refuse_cut_off
+from matchmaker.core.parsers import BodyTooLarge, Counted, FileParser, announced, read_limited, refuse_cut_off
 
 # What a multipart body holds besides its file.
 FRAMING_BYTES = 64 * 1024
 QUERY_NAMES = ("dry_run", "legal_basis")
 
 
-class CSVParser(BaseParser):
-    """A CSV file as the whole body; its encoding is found out by the service."""
+class CSVParser(FileParser):
+    """A CSV file; its encoding is found out by the service."""
 
     media_type = "text/csv"
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return read_whole(stream, settings.IMPORT_MAX_BYTES, parser_context)
+    most_bytes = settings.IMPORT_MAX_BYTES
 
 
 class UploadParser(MultiPartParser):

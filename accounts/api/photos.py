@@ -1,14 +1,12 @@
 """Endpoints of the photo of a merchant's licence (layer: faces)."""
 
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 import orjson
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,24 +18,17 @@ from accounts.selectors import shown_licence_photo
 from accounts.services.photos import keep_licence_photo, remove_licence_photo
 from matchmaker.core.http import jpeg_response
 from matchmaker.core.images import MOST_BYTES
-from matchmaker.core.parsers import read_whole
+from matchmaker.core.parsers import FileParser
 from matchmaker.core.renderers import JSONRenderer
 
 _BINARY = {"type": "string", "format": "binary"}
 
 
-class JPEGParser(BaseParser):
-    """A picture as the whole body; what it is, its own bytes tell the service."""
+class JPEGParser(FileParser):
+    """A picture, of either kind: the service looks at its bytes."""
 
     media_type = "image/jpeg"
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return read_whole(stream, MOST_BYTES, parser_context)
+    most_bytes = MOST_BYTES
 
 
 class PNGParser(JPEGParser):

@@ -66,6 +66,20 @@ class Counted:
         return part
 
 
+class FileParser(BaseParser):
+    """The body is one file of at most `most_bytes`; what it is, its own bytes tell whoever reads it."""
+
+    most_bytes: int
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return read_whole(stream, self.most_bytes, parser_context)
+
+
 # More than any body of the API has; what is unknown is compared with what is known, key by key.
 MOST_KEYS = 200
 MOST_LEVELS = 20
