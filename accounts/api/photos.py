@@ -1,13 +1,9 @@
 """Endpoints of the photo of a merchant's licence (layer: faces)."""
 
-from typing import Any
-
-import orjson
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -37,15 +33,11 @@ class PNGParser(JPEGParser):
     media_type = "image/png"
 
 
-class JPEGRenderer(BaseRenderer):
-    """Lets whoever accepts pictures alone in; the bytes are written by the view, refusals are JSON still."""
+class JPEGRenderer(JSONRenderer):
+    """Lets in who accepts pictures alone; the view writes their bytes, and refusals are JSON still."""
 
     media_type = "image/jpeg"
     format = "jpeg"
-    charset = None
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        return orjson.dumps(data)
 
 
 class LicencePhotoSerializer(serializers.ModelSerializer[LicencePhoto]):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import orjson
 from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -11,7 +10,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import IsAuthenticated
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -73,15 +71,11 @@ class ConsentsView(APIView):
 EXPORTS_A_DAY = 20
 
 
-class ZipRenderer(BaseRenderer):
-    """Names the zip of CSV files to whoever asks with `?format=csv`; the bytes are written by the view."""
+class ZipRenderer(JSONRenderer):
+    """Names the zip of CSV files for `?format=csv`; the view writes its bytes, refusals are JSON still."""
 
     media_type = "application/zip"
     format = "csv"
-    charset = None
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        return orjson.dumps(data)
 
 
 class ByFormat(BaseContentNegotiation):
