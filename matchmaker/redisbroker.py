@@ -32,6 +32,19 @@ class QoS(redis.QoS):
             virtual.QoS.ack(self, delivery_tag)
             raise
 
+    def restore_unacked(self, client: Any = None) -> None:
+        """Give messages in work back to Redis when their connection is closed, if it can be reached still.
+
+        After it was lost Celery closes it twice, the second time without an address; kombu's error would
+        then end the worker, and with it all that it works on. A message only wakes: the sweep sends another.
+        """
+        try:
+            super().restore_unacked(client)
+        except Exception:
+            held: dict[str, Any] = self._delivered or {}
+            logger.info("%d messages in work were not given back", len(held), exc_info=True)
+            held.clear()
+
 
 class Channel(redis.Channel):
     """Kombu's channel with the count above, where text that is no JSON does not end the worker."""

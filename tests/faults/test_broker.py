@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -150,3 +151,20 @@ def test_the_same_message_many_times_has_one_effect():
         time.sleep(2)
     job.refresh_from_db()
     assert (job.state, job.attempts) == (JobState.DONE, 1)
+
+
+def test_a_connection_that_is_lost_with_messages_in_work_can_be_closed():
+    """Celery closes it twice, the second time without an address to return them to."""
+    with private_redis() as url:
+        connection = Connection(url, transport_options={"socket_timeout": 0.3})
+        got, channel = [], connection.default_channel
+        queue = Queue("lost", channel=channel)
+        Consumer(channel, [queue], callbacks=[lambda _body, message: got.append(message)]).consume()
+        for number in range(2):
+            Producer(channel).publish({"number": number}, routing_key="lost", declare=[queue])
+        while len(got) < 2:
+            connection.drain_events(timeout=2)
+        with patch.object(channel, "close", side_effect=TimeoutError):  # the broker hangs
+            connection.collect(socket_timeout=0.3)
+        connection.close()
+        assert channel.closed and not channel.qos._delivered
