@@ -1,9 +1,12 @@
 """The broker in Redis: kombu's, which goes on after rubbish in a queue and words that never reached Redis."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu.transport import redis, virtual
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from matchmaker.messages import DropsBroken
 
@@ -11,25 +14,32 @@ logger = logging.getLogger(__name__)
 
 
 class QoS(redis.QoS):
-    """Kombu's count of messages in work, where none takes a place for ever because Redis hung when it ended.
+    """Kombu's count of messages in work, for a worker that lives on whatever becomes of its connection.
 
-    Kombu frees the place after Redis has answered. When it does not, Celery logs that and goes on, and with
-    as many such messages as the worker has places it never asks for another. The message itself stays with
-    Redis and comes again after the visibility timeout; its job is done by then.
+    Kombu frees the place of a message after Redis has answered that it is ended. If it does not, Celery logs
+    that and goes on, and with as many such messages as the worker has places it never asks for another. The
+    message itself stays with Redis and comes again after the visibility timeout; its job is done by then.
+
+    Of a message whose connection was given up meanwhile kombu does not even find the address, which is no
+    error that Celery expects: it would end the worker, and with it all that it works on.
     """
 
     def ack(self, delivery_tag: str) -> None:
-        try:
+        with self._freeing(delivery_tag):
             super().ack(delivery_tag)
-        except Exception:
-            virtual.QoS.ack(self, delivery_tag)
-            raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        try:
+        with self._freeing(delivery_tag):
             super().reject(delivery_tag, requeue=requeue)
-        except Exception:
+
+    @contextmanager
+    def _freeing(self, delivery_tag: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
             virtual.QoS.ack(self, delivery_tag)
+            if isinstance(error, AttributeError):
+                raise ConnectionLost("the connection of this message was given up") from error
             raise
 
     def restore_unacked(self, client: Any = None) -> None:

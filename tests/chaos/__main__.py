@@ -20,6 +20,11 @@ def main() -> int:
         "--only", nargs="*", default=[], metavar="NAME[=TIMES]", help="these faults alone, so often at least"
     )
     parser.add_argument("--no-faults", action="store_true", help="only use the town")
+    parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="begin no fault while a job still ends its workers, time and again",
+    )
     parser.add_argument("--deliveries", type=int, default=0, help="so many jobs, each delivered five times")
     parser.add_argument("--stalls", type=int, default=20)
     parser.add_argument("--anchors", type=int, default=60)

@@ -54,6 +54,15 @@ class Probe:
             time.sleep(0.05)
         return None
 
+    def given_up(self, patience: float, hopeless: Sequence[int]) -> None:
+        """Wait until these jobs are dead letters: whom they still end, the next fault would be blamed for."""
+        from jobs.models import Job, JobState
+
+        began = time.monotonic()
+        alive = Job.objects.filter(pk__in=hopeless).exclude(state=JobState.DEAD)
+        while alive.exists() and time.monotonic() - began < patience:
+            time.sleep(0.2)
+
     def _note(self, part: str, began: float) -> None:
         self.parts.setdefault(part, time.monotonic() - began)
 

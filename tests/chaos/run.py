@@ -34,6 +34,7 @@ class Plan:
     pause: float = 0.1
     only: Sequence[str] = ()
     no_faults: bool = False
+    apart: bool = False
     deliveries: int = 0
     stalls: int = 20
     anchors: int = 60
@@ -120,10 +121,10 @@ def _hurt(
             todo = hand.rng.sample(missing or list(faults), len(missing or faults))
         name = todo.pop()
         time.sleep(hand.rng.uniform(0.2, REST_SECONDS))
-        _do(town, name, hand, probe, seen)
+        _do(town, plan, name, hand, probe, seen)
 
 
-def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) -> None:
+def _do(town: Cluster, plan: Plan, name: str, hand: Client, probe: Probe, seen: Observed) -> None:
     from django.db import connection
 
     began = time.monotonic()
@@ -149,6 +150,8 @@ def _do(town: Cluster, name: str, hand: Client, probe: Probe, seen: Observed) ->
     told = "never" if seconds is None else f"{seconds:.2f} s"
     parts = "" if hurt.seconds is not None else ", ".join(f"{p} {s:.1f}" for p, s in probe.parts.items())
     sys.stderr.write(f"{name} {seen.counts[name]}: {told} ({parts}), load {os.getloadavg()[0]:.1f}\n")
+    if plan.apart:
+        probe.given_up(HEAL_SECONDS, hurt.hopeless)
     if seconds is None:
         seen.not_recovered.append(name)
     else:

@@ -153,8 +153,8 @@ def test_the_same_message_many_times_has_one_effect():
     assert (job.state, job.attempts) == (JobState.DONE, 1)
 
 
-def test_a_connection_that_is_lost_with_messages_in_work_can_be_closed():
-    """Celery closes it twice, the second time without an address to return them to."""
+def test_a_connection_that_is_lost_with_messages_in_work_is_no_surprise():
+    """Celery closes it twice and then ends them; what is no error of a connection would end the worker."""
     with private_redis() as url:
         connection = Connection(url, transport_options={"socket_timeout": 0.3})
         got, channel = [], connection.default_channel
@@ -164,7 +164,11 @@ def test_a_connection_that_is_lost_with_messages_in_work_can_be_closed():
             Producer(channel).publish({"number": number}, routing_key="lost", declare=[queue])
         while len(got) < 2:
             connection.drain_events(timeout=2)
+        expected = connection.connection_errors
         with patch.object(channel, "close", side_effect=TimeoutError):  # the broker hangs
             connection.collect(socket_timeout=0.3)
         connection.close()
         assert channel.closed and not channel.qos._delivered
+        for end in (got[0].ack, got[1].reject):
+            with pytest.raises(expected):
+                end()
