@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument(
         "--apart",
         action="store_true",
-        help="begin no fault while a job still ends its workers, time and again",
+        help="begin no fault while a job still ends its workers",
     )
     parser.add_argument("--deliveries", type=int, default=0, help="so many jobs, each delivered five times")
     parser.add_argument("--stalls", type=int, default=20)
