@@ -1,9 +1,12 @@
 """Endpoints of the photo of a merchant's licence (layer: faces)."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +18,6 @@ from accounts.services.photos import keep_licence_photo, remove_licence_photo
 from matchmaker.core.http import jpeg_response
 from matchmaker.core.images import MOST_BYTES
 from matchmaker.core.parsers import FileParser
-from matchmaker.core.renderers import JSONRenderer
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -33,11 +35,11 @@ class PNGParser(JPEGParser):
     media_type = "image/png"
 
 
-class JPEGRenderer(JSONRenderer):
-    """Lets in who accepts pictures alone; the view writes their bytes, and refusals are JSON still."""
+class WhateverIsAccepted(DefaultContentNegotiation):
+    """Who accepts pictures alone gets words too where there is none; the view writes the picture's bytes."""
 
-    media_type = "image/jpeg"
-    format = "jpeg"
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class LicencePhotoSerializer(serializers.ModelSerializer[LicencePhoto]):
@@ -57,7 +59,7 @@ class MyLicencePhoto(PartyView):
     """The photo of the business licence of the merchant that the asker acts for."""
 
     parser_classes = [JPEGParser, PNGParser]
-    renderer_classes = [JSONRenderer, JPEGRenderer]
+    content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     def get(self, request: Request) -> HttpResponse:
@@ -77,7 +79,7 @@ class MyLicencePhoto(PartyView):
         merchant = acting_merchant(request)
         content = request.data if isinstance(request.data, bytes) else b""  # DRF parses no empty body
         photo = keep_licence_photo(actor=asker(request), merchant=merchant, content=content)
-        return Response(LicencePhotoSerializer(photo).data, content_type="application/json")
+        return Response(LicencePhotoSerializer(photo).data)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:

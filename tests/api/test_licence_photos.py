@@ -69,7 +69,8 @@ def test_a_photo_is_taken_back_for_good(api: Any, merchant_user: User, merchant:
 
 
 @pytest.mark.parametrize(
-    "accept", ["*/*", "image/*", "image/avif,image/webp,*/*;q=0.8", "image/jpeg", "application/json"]
+    "accept",
+    ["*/*", "image/*", "image/avif,image/webp,*/*;q=0.8", "image/jpeg", "text/html", "application/json"],
 )
 def test_whatever_a_browser_accepts_it_gets_the_picture_or_words(
     api: Any, merchant_user: User, merchant: Merchant, accept: str
