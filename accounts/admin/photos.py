@@ -17,7 +17,7 @@ from accounts.models import LicencePhoto, Merchant
 from accounts.selectors import licence_photo_of, shown_licence_photo
 from matchmaker.core.admin import ReadOnlyAdmin
 from matchmaker.core.errors import NotFound
-from matchmaker.core.http import jpeg_response
+from matchmaker.core.images import jpeg_response
 
 SHOWN_WIDTH = 320
 

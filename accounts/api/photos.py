@@ -15,8 +15,7 @@ from accounts.api.base import PartyView
 from accounts.models import LicencePhoto
 from accounts.selectors import shown_licence_photo
 from accounts.services.photos import keep_licence_photo, remove_licence_photo
-from matchmaker.core.http import jpeg_response
-from matchmaker.core.images import MOST_BYTES
+from matchmaker.core.images import MOST_BYTES, jpeg_response
 from matchmaker.core.parsers import FileParser
 
 _BINARY = {"type": "string", "format": "binary"}

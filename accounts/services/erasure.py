@@ -200,7 +200,7 @@ def _shut_out(user: User) -> None:
 
 
 def _hide(row: Erasure) -> None:
-    """Empty the rows that people see; parties are archived, so nobody is suggested them any more."""
+    """Empty what people and staff see; parties are archived, so nobody is suggested them any more."""
     now, owners = timezone.now(), owners_of(row)
     for label in SHOWN:
         changes = erased_values(label) | {"updated_at": now}
@@ -212,6 +212,7 @@ def _hide(row: Erasure) -> None:
         if label in ("accounts.merchant", "accounts.anchor"):
             changes["is_personalised"] = False  # what they once decided teaches nobody any more
         rows_of(label, owners).update(**changes)
+    clear("accounts.licencephoto", owners)
     Membership.objects.filter(user=row.user_id).delete()
     for model, side, ids in ((Stall, "stall", row.stall_ids), (Anchor, "anchor", row.anchor_ids)):
         if ids:

@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework.request import Request
@@ -55,9 +54,3 @@ def with_etag(response: Response, instance: HasVersion) -> Response:
     """Return `response` with the ETag of `instance`."""
     response["ETag"] = etag_of(instance)
     return response
-
-
-def jpeg_response(content: bytes | memoryview, *, name: str) -> HttpResponse:
-    """Return a picture of somebody's as an answer that nothing on the way keeps and no browser runs."""
-    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}.jpg"'}
-    return HttpResponse(bytes(content), content_type="image/jpeg", headers=headers)

@@ -1,4 +1,4 @@
-"""Pictures that strangers send, drawn anew: what can be seen of them stays, all else goes (layer: core)."""
+"""Pictures that strangers send, drawn anew and shown: only what can be seen of them stays (layer: core)."""
 
 import hashlib
 import io
@@ -6,6 +6,7 @@ import re
 import threading
 from dataclasses import dataclass
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
@@ -55,6 +56,12 @@ def redraw(content: bytes, *, field: str, least_side: int = 1) -> Picture:
         return _redrawn(content, field, least_side)
     finally:
         _drawing.release()
+
+
+def jpeg_response(content: bytes | memoryview, *, name: str) -> HttpResponse:
+    """Return a picture of somebody's as an answer that nothing on the way keeps and no browser runs."""
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}.jpg"'}
+    return HttpResponse(bytes(content), content_type="image/jpeg", headers=headers)
 
 
 def _redrawn(content: bytes, field: str, least_side: int) -> Picture:

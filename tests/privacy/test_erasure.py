@@ -184,9 +184,12 @@ def test_a_merchant_goes_with_the_last_owner(kunlun):
     match = proposed(kunlun, anchor, note="昆仑便条")
     recommendations.rematch_everybody()
     assert all(mark in whole_database() for mark in MERCHANT_MARKS)
-    row = erase(kunlun)
+    request_erasure(actor=member_of(kunlun), user=member_of(kunlun))
+    assert not LicencePhoto.objects.exists()  # at once
+    do_jobs()
+    row = Erasure.objects.get()
     text = whole_database()
-    assert [mark for mark in MERCHANT_MARKS if mark in text] == [] and not LicencePhoto.objects.exists()
+    assert [mark for mark in MERCHANT_MARKS if mark in text] == []
     kunlun.refresh_from_db(), match.refresh_from_db()
     assert kunlun.archived_at and kunlun.merchant.archived_at and kunlun.name == row.pseudonym
     assert match.status == "withdrawn" and not LegalRecord.objects.exists()
