@@ -39,23 +39,25 @@ def close_day(*, on: date | None = None) -> list[DailyRoot]:
     if until > yesterday:
         raise Conflict(code="day_not_over", on=until.isoformat())
     written = []
-    while (day := _next_day(until)) is not None:
-        root = _close(day)
+    while (following := _following(until)) is not None:
+        root = _close(*following)
         if root is not None:
             written.append(root)
     return written
 
 
-def _next_day(until: date) -> date | None:
-    """Return the first day without a root, None if it comes after `until`; a new town begins with that."""
-    last = DailyRoot.objects.order_by("-on").values_list("on", flat=True).first()
-    day = until if last is None else last + _DAY
-    return day if day <= until else None
+def _following(until: date) -> tuple[date, str] | None:
+    """Return the first day without a root and the root before it; None if the day comes after `until`.
+
+    Both are of one reading, so that they belong together; a new town begins with `until`, after no root.
+    """
+    last = DailyRoot.objects.order_by("-on").values_list("on", "root").first()
+    day, prev_root = (until, "") if last is None else (last[0] + _DAY, last[1])
+    return (day, prev_root) if day <= until else None
 
 
-def _close(day: date) -> DailyRoot | None:
-    """Write the root of `day`; None when another worker has just done so."""
-    prev_root = DailyRoot.objects.order_by("-on").values_list("root", flat=True).first() or ""
+def _close(day: date, prev_root: str) -> DailyRoot | None:
+    """Write the root of `day`; None when another worker has just written that day or after that root."""
     try:
         with transaction.atomic():
             # Unique are the day and the root before: a second worker waits here for the end of the first.

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from matching.digests import root_hash
 from matching.models import DailyRoot, Match, MatchEvent, RootLeaf
 from matching.selectors.roots import last_root, root_violations
+from matching.services import roots
 from matching.services.events import record_event
 from matching.services.matches import accept_match, withdraw_match
 from matching.services.roots import close_day
@@ -112,13 +113,33 @@ def test_an_event_that_was_committed_late_falls_under_the_next_root():
     assert leaves_of(root) == {head_of(match)} and head_of(match)[1] == 2
 
 
+@pytest.mark.parametrize("days_before", [1, 2, 3])
+def test_who_comes_between_the_reading_and_the_writing_breaks_no_link(monkeypatch, days_before):
+    """Of two workers in a new town: the second writes when the first has read what is last."""
+    following, others = roots._following, iter([town_today() - timedelta(days=days_before)])
+
+    def overtaken(until):
+        answer = following(until)
+        for on in others:
+            close_day(on=on)
+        return answer
+
+    proposed(make_stall(), make_anchor())
+    monkeypatch.setattr(roots, "_following", overtaken)
+    close_day()
+    assert list(root_violations()) == []
+    assert [root.on for root in DailyRoot.objects.order_by("on")] == [
+        town_today() - timedelta(days=n) for n in range(days_before, 0, -1)
+    ]
+
+
 def test_closing_costs_the_same_whatever_the_number_of_matches(django_assert_num_queries):
     closed_days(3)
     for days, count in ((2, 1), (1, 6)):
         for _ in range(count):
             proposed(make_stall(), make_anchor())
-        # Clock, last day; last root, savepoint, row, leaves, reading them, root, end of savepoint; last day.
-        with django_assert_num_queries(9):
+        # Clock, last root; savepoint, row, leaves, reading them, root, end of savepoint; last root.
+        with django_assert_num_queries(8):
             (root,) = close_day(on=town_today() - timedelta(days=days))
         assert root.leaf_count == count
 
