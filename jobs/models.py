@@ -18,7 +18,8 @@ class JobState(models.TextChoices):
 class Job(Public, TimeStamped):
     """One row per piece of work; the row is the job, a broker message only wakes a worker.
 
-    At most one queued row per `dedupe_key`: edits that arrive while one is queued share it.
+    At most one queued row per `dedupe_key`: edits that arrive while one is queued share it. `holder` names
+    the process that has the lease (jobs/holders.py).
     """
 
     kind = models.CharField(_("kind"), max_length=64)
@@ -33,6 +34,7 @@ class Job(Public, TimeStamped):
     not_before = models.DateTimeField(_("not before"))
     lease_until = models.DateTimeField(_("lease until"), null=True)
     lease_token = models.UUIDField(null=True)
+    holder = models.CharField(max_length=80, blank=True, default="", db_default="")
     done_units = models.PositiveBigIntegerField(_("done"), default=0)
     total_units = models.PositiveBigIntegerField(_("of"), default=0)
     result = models.JSONField(_("result"), default=dict)

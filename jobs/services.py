@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.breaker import Breaker
+from jobs.holders import is_gone, this_process
 from jobs.models import Canary, IdempotencyKey, Job, JobState
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict, NotAllowed
@@ -31,6 +32,8 @@ SUSPECT_AFTER = 2
 # within these bounds (seconds): a queue that nobody works on must not fill up with copies.
 RESEND_LONGEST = 30.0
 SWEPT_AT_ONCE = 500
+# A lease has ended when its end is before now.
+_INSTANT = timedelta(milliseconds=1)
 
 
 def enqueue(
@@ -140,6 +143,7 @@ def claim(job_id: int) -> Job | None:
         attempts=F("attempts") + 1,
         lease_until=now + lease(),
         lease_token=token,
+        holder=this_process(),
         started_at=now,
         updated_at=now,
     )
@@ -234,6 +238,7 @@ def retry(job: Job, *, actor: Any) -> None:
 def sweep() -> dict[str, int]:
     """Repair what messages lost: wake due and lapsed jobs, give up those out of attempts."""
     now = clock.now()
+    _end_leases_of_the_dead(now)
     lapsed = Q(state=JobState.RUNNING, lease_until__lt=now)
     given_up = Job.objects.filter(lapsed, attempts__gte=MAX_ATTEMPTS).update(
         state=JobState.DEAD, error="worker lost", finished_at=now, updated_at=now
@@ -248,6 +253,17 @@ def sweep() -> dict[str, int]:
         rows = due.filter(queue=queue).order_by(F("sent_at").asc(nulls_first=True), "pk")[:SWEPT_AT_ONCE]
         sent += _send_again([job for job in rows if _is_to_be_sent(job, now)], now)
     return {"sent": sent, "given_up": given_up}
+
+
+def _end_leases_of_the_dead(now: datetime) -> None:
+    """Let nobody wait for a process of this machine that was killed, or only after more than one was."""
+    held = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=now).exclude(holder="")
+    jobs = list(held.only("pk", "holder", "attempts", "lease_token"))
+    gone = {holder for holder in {job.holder for job in jobs} if is_gone(holder)}
+    for job in jobs:
+        if job.holder in gone:
+            until = now + timedelta(seconds=RETRY_BASE_SECONDS * (job.attempts - 1)) - _INSTANT
+            _held(job).filter(lease_until__gt=until).update(lease_until=until)
 
 
 def _is_to_be_sent(job: Job, now: datetime) -> bool:

@@ -27,6 +27,7 @@ LAYERS = (
         "registry",
         "alone",
         "breaker",
+        "holders",
         "hours",
         "outcomes",
         "outcome_moves",

@@ -165,7 +165,7 @@ TABLES: dict[str, Table] = {
             F.PERSONAL: "requested_by",
             F.STAFF: "error",
             F.INTERNAL: f"{STAMPS} public_id kind dedupe_key queue args state requests attempts not_before "
-            "lease_until lease_token done_units total_units result sent_at started_at finished_at",
+            "lease_until lease_token holder done_units total_units result sent_at started_at finished_at",
         },
         {"user": "requested_by"},
         EMPTIED,

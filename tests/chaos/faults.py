@@ -24,11 +24,13 @@ WORK_SECONDS = 1.0
 class Hurt:
     """How many times it was done, the jobs that have to be done in spite of it, and those that cannot be.
 
-    `seconds` is given by a fault that sees for itself how long it was felt; after others the run looks.
+    `redone` are jobs of the town's own whose effects the comparison sees. `seconds` is given by a fault that
+    sees for itself how long it was felt; after others the run looks.
     """
 
     times: int = 1
     jobs: Sequence[int] = ()
+    redone: Sequence[int] = ()
     hopeless: Sequence[int] = ()
     seconds: float | None = None
 
@@ -51,6 +53,21 @@ def kill_pool_children(town: Cluster, hand: Client) -> Hurt:
     for child in children:
         _kill(child)
     return Hurt(_unfinished(working), jobs)
+
+
+def kill_after_work(town: Cluster, hand: Client) -> Hurt:
+    """Kill -9 a process of each queue whose job, one of the town's own, is done and not ended yet."""
+    from django.db import connection
+
+    def jobs() -> list[int | None]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT job FROM chaos_ends ORDER BY id DESC LIMIT %s", [len(QUEUES)])
+            return [job for (job,) in cursor.fetchall()]
+
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO chaos_ends (queue) VALUES (%s)", [[queue] for queue in QUEUES])
+    wait_until(lambda: None not in jobs(), seconds=30.0, every=0.02)
+    return Hurt(len(QUEUES), redone=[job for job in jobs() if job is not None])
 
 
 def kill_web_at_commit(town: Cluster, hand: Client) -> Hurt:
@@ -166,6 +183,7 @@ def crash(town: Cluster, hand: Client) -> Hurt:
 FAULTS: dict[str, Fault] = {
     "worker_killed": kill_workers,
     "pool_child_killed": kill_pool_children,
+    "killed_after_work": kill_after_work,
     "web_killed_at_commit": kill_web_at_commit,
     "web_killed": kill_web,
     "beat_killed": kill_beat,

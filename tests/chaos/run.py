@@ -146,7 +146,8 @@ def _do(town: Cluster, plan: Plan, name: str, hand: Client, probe: Probe, seen: 
         return
     seen.counts[name] += hurt.times
     seen.spans.setdefault(name, []).append((began, time.monotonic()))
-    seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, hurt.jobs)
+    jobs = [*hurt.jobs, *hurt.redone]
+    seconds = hurt.seconds if hurt.seconds is not None else probe.recovered(HEAL_SECONDS, jobs)
     told = "never" if seconds is None else f"{seconds:.2f} s"
     parts = "" if hurt.seconds is not None else ", ".join(f"{p} {s:.1f}" for p, s in probe.parts.items())
     sys.stderr.write(f"{name} {seen.counts[name]}: {told} ({parts}), load {os.getloadavg()[0]:.1f}\n")
