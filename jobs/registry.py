@@ -17,6 +17,8 @@ class Run(Protocol):
 Handler = Callable[..., dict[str, Any] | None]
 _handlers: dict[str, Handler] = {}
 _joint: set[str] = set()
+Chore = Callable[[], object]
+_chores: list[Chore] = []
 
 
 def handles(kind: str, *, jointly: bool = False) -> Callable[[Handler], Handler]:
@@ -45,3 +47,14 @@ def handler_for(kind: str) -> Handler:
     if kind not in _handlers:
         raise LookupError(f"no handler for {kind!r}; known: {sorted(_handlers)}")
     return _handlers[kind]
+
+
+def on_every_worker(chore: Chore) -> Chore:
+    """Register what every worker sees to on its own machine every few seconds; it has to cost little."""
+    _chores.append(chore)
+    return chore
+
+
+def chores() -> list[Chore]:
+    """Return what every worker sees to."""
+    return list(_chores)

@@ -10,13 +10,13 @@ from typing import Any
 
 from celery import shared_task
 from django.apps import apps
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.module_loading import module_has_submodule
 
 from jobs import services, throttle
 from jobs.alone import company
 from jobs.models import Job
-from jobs.registry import handler_for, is_joint
+from jobs.registry import chores, handler_for, is_joint
 from matchmaker.core.masking import mask
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,13 @@ def canary(self: Any, queue: str) -> None:
 
 @shared_task(name="jobs.tasks.answer")
 def answer() -> None:
-    """Do nothing: that it comes shows a worker, which sent it to itself, that it hears."""
+    """Show a worker, which sent it to itself, that it hears; see to what is to be done on every machine."""
+    load_handlers()
+    for chore in chores():
+        try:
+            chore()
+        except DatabaseError:  # away for a moment: the next message is on its way
+            logger.warning("%s not done", chore.__name__, exc_info=True)
 
 
 @shared_task(name="jobs.tasks.sweep_jobs")

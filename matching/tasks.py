@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from accounts.services.scrubbing import forget_answers
-from jobs.registry import Run, handles
+from jobs.registry import Run, handles, on_every_worker
 from matching.services import (
     decisions,
     erasure,
@@ -21,7 +21,8 @@ from matching.services import (
     roots,
 )
 from matching.services.notes import FORGET_ANSWERS_KIND
-from matching.snapshot.market import warm_market
+from matching.snapshot.erased import forget_erased
+from matching.snapshot.market import keep_markets, warm_market
 from matchmaker.core.process import keep_loaded
 
 
@@ -29,7 +30,11 @@ from matchmaker.core.process import keep_loaded
 def read_market_ahead(sender: Any = None, **_: Any) -> None:
     """Let the first save after the start of a worker wait for the engine alone."""
     if sender is not None and recommendations.QUEUE in sender.app.amqp.queues.consume_from:
+        keep_markets()
         warm_market(then=keep_loaded)
+
+
+on_every_worker(forget_erased)
 
 
 @handles("matching.refresh_party")

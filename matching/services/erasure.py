@@ -16,7 +16,7 @@ from matching.choices import OPEN_STATUSES, MatchStatus, Role
 from matching.models import Booking, Match, Note, RecommendationList
 from matching.services.matches.moving import announce, fresh, perform
 from matching.services.recommendations import request_refresh
-from matching.snapshot import kept
+from matching.snapshot.erased import forget_erased
 from matchmaker.core import clock
 from matchmaker.core.errors import Conflict
 
@@ -43,7 +43,7 @@ def forget_person(*, erasure_id: int) -> dict[str, Any]:
         # A stall's list names anchors, an anchor's stalls.
         dropped = _drop_lists("stall", row.stall_ids, row.anchor_ids)
         dropped += _drop_lists("anchor", row.anchor_ids, row.stall_ids)
-    kept.forget_all()
+    forget_erased()
     return {"ended": ended, "lists": dropped, "answers": answers}
 
 

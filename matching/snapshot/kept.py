@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from matching.engine.model import Encoded, Model
 logger = logging.getLogger(__name__)
 
 Side = tuple[Encoded, NDArray[np.int64]]
+Versions = tuple[NDArray[np.int64], NDArray[np.int64]]
 _WORDS = ("text_bytes", "text_offsets")
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, EngineError, BadZipFile)
 
 
 def save(key: str, sides: Mapping[str, Side]) -> None:
@@ -40,22 +42,40 @@ def save(key: str, sides: Mapping[str, Side]) -> None:
     except OSError:  # no room is no reason to stop: the next start reads the rows
         logger.warning("the market was not kept", exc_info=True)
         draft.unlink(missing_ok=True)
-    for old in set(_folder().glob("market-*.npz")) - {_path(key)}:
+    for old in set(files()) - {_path(key)}:
         old.unlink(missing_ok=True)
 
 
-def forget_all() -> None:
-    """Delete every kept market: somebody in it was erased. The next start reads the rows."""
-    for path in _folder().glob("market-*.npz"):
-        path.unlink(missing_ok=True)
+def files() -> list[Path]:
+    """Return the files of all markets that are kept on this machine; mostly one or none."""
+    return sorted(_folder().glob("market-*.npz"))
+
+
+def states_of(paths: Iterable[Path]) -> list[tuple[str, int]]:
+    """Return the name of each file, and when it was written in nanoseconds; 0 for one that is gone."""
+    return [(path.name, _written_at(path)) for path in paths]
+
+
+def versions_in(path: Path) -> dict[str, Versions] | None:
+    """Return the ids and versions of whom a file holds, by side; None when it is broken or gone."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: (arrays[f"{name}.ids"], arrays[f"{name}.versions"]) for name in ("stall", "anchor")}
+    except _UNREADABLE:
+        return None
 
 
 def saved_at(key: str) -> datetime | None:
     """Return when the market of `key` was kept, None where it was not."""
+    nanoseconds = _written_at(_path(key))
+    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC) if nanoseconds else None
+
+
+def _written_at(path: Path) -> int:
     try:
-        return datetime.fromtimestamp(_path(key).stat().st_mtime, tz=UTC)
+        return path.stat().st_mtime_ns
     except OSError:
-        return None
+        return 0
 
 
 def load(key: str, model: Model) -> dict[str, Side] | None:
@@ -65,7 +85,7 @@ def load(key: str, model: Model) -> dict[str, Side] | None:
             return {name: _side(name, arrays, model) for name in ("stall", "anchor")}
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError, KeyError, EngineError, BadZipFile):
+    except _UNREADABLE:
         logger.warning("the kept market cannot be read", exc_info=True)
         return None
 

@@ -82,6 +82,7 @@ class Market:
 
 _lock = threading.Lock()
 _current: Market | None = None
+_keeps = False
 
 
 def current_run() -> EngineRun | None:
@@ -146,6 +147,12 @@ def _warm(then: Callable[[], object] | None) -> None:
         connection.close()
 
 
+def refresh_held() -> None:
+    """Bring the market of this process up to date, if it has one."""
+    if _current is not None:
+        current_market()
+
+
 def forget_market() -> None:
     """Drop the market of this process (tests, memory)."""
     global _current
@@ -197,6 +204,12 @@ def adopt_market(market: Market) -> None:
         _current = market
 
 
+def keep_markets() -> None:
+    """Leave every market that this process reads in a file: for workers, which look after it (erased.py)."""
+    global _keeps
+    _keeps = True
+
+
 def keep_market(market: Market) -> None:
     """Leave the market for processes that start later today, unless its rows are read in a moment anyway."""
     if len(market.stalls) + len(market.anchors) > READ_AT_ONCE:
@@ -215,7 +228,8 @@ def _load(run: EngineRun) -> Market:
     market = _kept(run, model)
     if market is None:
         market = _read(run, model)
-        keep_market(market)
+        if _keeps:
+            keep_market(market)
     return market
 
 

@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import Anchor, Stall
+from accounts.models import Anchor, Erasure, Stall
+from jobs import registry
+from jobs.tasks import answer
 from matching.choices import ReactionKind
 from matching.models import Reaction
 from matching.services.recommendations import rematch, rematch_everybody
+from matching.snapshot import erased, kept
 from matching.snapshot import market as markets
-from matching.snapshot.market import Market, current_market, forget_market
-from tests.factories import AnchorFactory, StallFactory
+from matching.snapshot.erased import forget_erased
+from matching.snapshot.market import Market, current_market, forget_market, keep_market
+from tests.factories import AnchorFactory, StallFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +31,7 @@ pytestmark = pytest.mark.django_db
 def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(markets, "READ_AT_ONCE", 0)
+    monkeypatch.setattr(erased, "_looked_at", ())
     yield tmp_path
     forget_market()
 
@@ -152,3 +158,81 @@ def test_a_new_day_or_run_is_read_beside_the_asker(town: Any, monkeypatch: Any):
     with time_machine.travel(timezone.now() + timedelta(days=1)):
         assert markets.market_within(0.5) is None
     assert asked == [0.5]
+
+
+def test_workers_leave_what_they_read_and_web_does_not(town: Any, folder: Path, monkeypatch: Any):
+    """Nobody would look after the file of a machine that has no worker."""
+    from_rows(folder)
+    assert files(folder) == []
+    monkeypatch.setattr(markets, "_keeps", True)
+    again()
+    assert len(files(folder)) == 1
+
+
+def erase_elsewhere(party: Stall | Anchor, column: str) -> None:
+    """What an erasure by a worker of another machine leaves for this one."""
+    user = UserFactory.create()
+    number = Erasure.objects.count()
+    Erasure.objects.create(user=user, pseudonym=f"gone-{number}", requested_by=user, **{column: [party.pk]})
+    rows = type(party)._default_manager.filter(pk=party.pk)
+    rows.update(version=F("version") + 1, archived_at=timezone.now(), categories=[])
+
+
+@pytest.mark.parametrize(("side", "column"), [("stall", "stall_ids"), ("anchor", "anchor_ids")])
+def test_what_holds_an_erased_party_goes_on_every_machine(town: Any, folder: Path, side: str, column: str):
+    party = town[0][0] if side == "stall" else town[1][0]
+    before = again().version_of(side, np.array([party.pk]))
+    assert forget_erased() == 0 and files(folder)
+    erase_elsewhere(party, column)
+    assert forget_erased() == 1 and files(folder) == []
+    assert markets._current is not None, "what this process has in memory is up to date too"
+    assert markets._current.version_of(side, np.array([party.pk])) == before + 1
+
+
+def test_a_market_that_was_read_before_an_erasure_and_kept_after_it_goes(town: Any, folder: Path):
+    before = again()
+    erase_elsewhere(town[1][0], "anchor_ids")
+    forget_erased()
+    keep_market(before)
+    assert forget_erased() == 1 and files(folder) == []
+
+
+def test_who_was_erased_before_the_market_was_read_is_no_reason(town: Any, folder: Path):
+    erase_elsewhere(town[1][0], "anchor_ids")
+    rematch_everybody()
+    Anchor.objects.filter(pk=town[1][1].pk).update(
+        categories=["t_shirt"], version=F("version") + 1
+    )  # changed, not erased
+    assert forget_erased() == 0 and len(files(folder)) == 1
+
+
+def test_a_broken_file_is_not_left_to_hold_anybody(town: Any, folder: Path):
+    [path] = files(folder)
+    path.write_bytes(path.read_bytes()[:-400])
+    erase_elsewhere(town[1][0], "anchor_ids")
+    assert forget_erased() == 1 and kept.files() == []
+
+
+def test_looking_again_costs_one_query(town: Any, django_assert_num_queries: Any):
+    with django_assert_num_queries(1):
+        forget_erased()
+    erase_elsewhere(town[1][0], "anchor_ids")
+    rematch_everybody()
+    forget_erased()
+    with django_assert_num_queries(1):
+        forget_erased()
+
+
+def test_every_worker_looks_when_it_hears_from_itself(town: Any, folder: Path):
+    erase_elsewhere(town[1][0], "anchor_ids")
+    answer()
+    assert files(folder) == []
+
+
+def test_a_database_that_is_away_does_not_silence_a_worker(monkeypatch: Any, caplog: Any):
+    def refuse() -> int:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(registry, "_chores", [refuse])
+    answer()
+    assert "not done" in caplog.text
