@@ -1,12 +1,9 @@
 """Endpoints of the photo of a merchant's licence (layer: faces)."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +14,7 @@ from accounts.selectors import shown_licence_photo
 from accounts.services.photos import keep_licence_photo, remove_licence_photo
 from matchmaker.core.images import MOST_BYTES, jpeg_response
 from matchmaker.core.parsers import FileParser
+from matchmaker.core.renderers import OneKind
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -32,13 +30,6 @@ class PNGParser(JPEGParser):
     """The same for who says that it is a PNG."""
 
     media_type = "image/png"
-
-
-class WhateverIsAccepted(DefaultContentNegotiation):
-    """Who accepts pictures alone gets words too where there is none; the view writes the picture's bytes."""
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 class LicencePhotoSerializer(serializers.ModelSerializer[LicencePhoto]):
@@ -58,7 +49,7 @@ class MyLicencePhoto(PartyView):
     """The photo of the business licence of the merchant that the asker acts for."""
 
     parser_classes = [JPEGParser, PNGParser]
-    content_negotiation_class = WhateverIsAccepted
+    content_negotiation_class = OneKind
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     def get(self, request: Request) -> HttpResponse:

@@ -1,17 +1,15 @@
 """Endpoints of outcomes: what a booking's session brought, and files of them (layer: faces)."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -51,6 +49,7 @@ from matching.services.outcomes import (
 from matching.states import SIDES
 from matchmaker.core import clock
 from matchmaker.core.http import PreconditionFailed, check_if_match, with_etag
+from matchmaker.core.renderers import OneKind
 from matchmaker.core.serializers import StrictSerializer
 
 
@@ -159,44 +158,19 @@ class DueOutcomes(MatchingView, GenericAPIView[Booking]):
         return self.get_paginated_response([_due(booking) for booking in page or ()])
 
 
-class CSVRenderer(BaseRenderer):
-    """A file that was written elsewhere, as it is."""
-
-    media_type = "text/csv"
-    format = "csv"
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        return bytes(data)
-
-
-class OneKind(DefaultContentNegotiation):
-    """The answer is of one kind, whatever is asked for: a link in a browser and curl both get the file."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[Any, str]:
-        return renderers[0], renderers[0].media_type
-
-
 @extend_schema(tags=["outcomes"])
 class OutcomeTemplate(MatchingView):
     """The same as a file to fill in."""
 
-    renderer_classes = [CSVRenderer]
     content_negotiation_class = OneKind
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Get those bookings as a CSV file to fill in and send to /outcomes/import/; the oldest 500."""
         due = due_bookings(asker(request), clock.now()).order_by("session__ends_at", "pk")
         headers = {"Content-Disposition": 'attachment; filename="outcomes.csv"'}
         table = outcome_table(due[:OUTCOMES_PER_FILE])
-        return Response(table, headers=headers, content_type="text/csv; charset=utf-8")
+        return HttpResponse(table, headers=headers, content_type="text/csv; charset=utf-8")
 
 
 @extend_schema(tags=["outcomes"], request=CSV_BODY, responses=ImportSerializer, parameters=[DRY_RUN])

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from matchmaker.core.errors import DomainError, NotAllowed, NotFound, Unavailable
-from matchmaker.core.renderers import JSONRenderer
+from matchmaker.core.renderers import answer_in_json
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +52,14 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     known = _as_known(error)
     if known is None:
         return None
-    _write_json(context.get("request"))
+    if context.get("request") is not None:
+        answer_in_json(context["request"])
     if isinstance(known, DomainError):
         headers = ({"Retry-After": "5"} if known.status == 503 else {}) | known.headers
         return problem(
             known.status, known.code, known.detail, known.fields, headers=headers, extra=known.extra
         )
     return _api_problem(known, context.get("view"))
-
-
-def _write_json(request: Any) -> None:
-    """Let the answer be JSON also where the view writes something else (the schema is YAML)."""
-    if request is not None and not isinstance(getattr(request, "accepted_renderer", None), JSONRenderer):
-        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
 
 
 def _as_known(error: Exception) -> DomainError | exceptions.APIException | None:

@@ -136,6 +136,13 @@ BODIES = {
 }
 CASES = [(route, method) for route, methods in TABLE.items() for method in methods]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# What a route does not declare: refused, but for what goes with GET and what tells the methods.
+OTHER_CASES = [
+    (route, method)
+    for route, methods in TABLE.items()
+    for method in ("HEAD", "OPTIONS", "TRACE", *METHODS)
+    if method not in methods
+]
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -216,6 +223,36 @@ def test_who_is_let_in(clients, ids, route, method):
         got = answer.status_code
         fits = got not in (401, 403, 404) if expected[role] == IN else got == expected[role]
         assert fits and got < 500, f"{role}: {expected[role]} expected, {got} given: {answer.content[:200]!r}"
+
+
+def passes(route: str, role: str) -> bool | int:
+    """Whether the door of the route, before any of its methods, lets the role in; else what it answers."""
+    if route.startswith("auth/") or all(cells == OPEN for cells in TABLE[route].values()):
+        return True
+    door = SIGNED_IN if route != "anchors/import/" else STAFF
+    return door[role] == IN or int(door[role])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", TABLE)
+def test_methods_that_a_route_does_not_declare_let_nobody_in(clients, ids, route):
+    path = f"/api/v1/{route}"
+    for name, value in ids.items():
+        path = path.replace(name, str(value))
+    wrong = []
+    for method in (method for where, method in OTHER_CASES if where == route):
+        for role in ROLES:
+            Throttle.objects.all().delete()
+            got = clients[role].generic(method, path).status_code
+            expected = passes(route, role)
+            if expected is True:
+                expected = 200 if method == "OPTIONS" else 405
+            if method == "HEAD" and "GET" in TABLE[route]:
+                asked = TABLE[route]["GET"][role]
+                expected = 200 if asked == IN else int(asked)
+            if got != expected:
+                wrong.append(f"{method} by {role}: {got}, not {expected}")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.django_db
