@@ -59,6 +59,9 @@ def kill_after_work(town: Cluster, hand: Client) -> Hurt:
     """Kill -9 a process of each queue whose job, one of the town's own, is done and not ended yet."""
     from django.db import connection
 
+    from jobs.services import enqueue
+    from matching.services.notes import FORGET_ANSWERS_KIND
+
     def jobs() -> list[int | None]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT job FROM chaos_ends ORDER BY id DESC LIMIT %s", [len(QUEUES)])
@@ -66,6 +69,9 @@ def kill_after_work(town: Cluster, hand: Client) -> Hurt:
 
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO chaos_ends (queue) VALUES (%s)", [[queue] for queue in QUEUES])
+    # In case that the clients have nothing left to do that this needs.
+    hand.edit()
+    enqueue(kind=FORGET_ANSWERS_KIND, key=f"chaos:{uuid.uuid4().hex}", args={"ids": []})
     wait_until(lambda: None not in jobs(), seconds=30.0, every=0.02)
     return Hurt(len(QUEUES), redone=[job for job in jobs() if job is not None])
 
