@@ -94,7 +94,7 @@ class _Keeper(threading.Thread):
 
 
 def end_process(who: str, reason: str) -> None:
-    """End at once: jobs in work come back by their lapsed leases, the supervisor starts another process."""
+    """End at once: jobs in work come back by the sweep, the supervisor starts another process."""
     logger.critical("this %s %s: it ends, to be started again", who, reason)
     logging.shutdown()
     os._exit(EXIT_CODE)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from accounts.models import Erasure
 from matching.snapshot import kept
-from matching.snapshot.market import SIDES, Versions, changed_ids, read_versions, refresh_held
+from matching.snapshot.kept import Versions
+from matching.snapshot.market import SIDES, changed_ids, read_versions, refresh_held
 
 _looked_at: tuple[object, ...] = ()
 

@@ -28,6 +28,7 @@ from matching.models import EngineRun
 from matching.snapshot import kept
 from matching.snapshot.exclusions import read_exclusions
 from matching.snapshot.history import histories, parties_active_since
+from matching.snapshot.kept import Versions
 from matching.snapshot.rows import read_anchors, read_stalls, read_vocabulary
 from matchmaker.core.weeks import town_today
 
@@ -41,8 +42,6 @@ READ_AT_ONCE = 1_000
 # Longer than any computation: what happened since a market was kept happened after this much before it.
 KEPT_MARGIN = timedelta(hours=1)
 _CHUNK = 500  # ids per query: SQLite and plans dislike longer lists
-
-Versions = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from matching.selectors.triggers import APPEND_ONLY
+from matching.snapshot import kept
 from matchmaker.backups import archive
 from matchmaker.backups.errors import BackupError
 from matchmaker.backups.making import DRIVERS
@@ -109,8 +110,8 @@ def _put_uploads(unpacked: Path) -> None:
 
 def _forget_what_was_derived() -> None:
     """A kept market goes by versions of rows, which the restore has turned back."""
-    for kept in Path(settings.VAR_DIR).glob("market-*.npz"):
-        kept.unlink(missing_ok=True)
+    for path in kept.files():
+        path.unlink(missing_ok=True)
 
 
 def _take_rights_away() -> None:

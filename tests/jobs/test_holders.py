@@ -71,9 +71,9 @@ def test_another_process_with_the_same_number_is_another(begin: Any) -> None:
 def test_nothing_is_known_of_other_machines_and_containers() -> None:
     place, _, _ = holders.this_process().rpartition("/")
     boot, _, names = place.rpartition("/")
-    for elsewhere in (f"{boot}/1/4000000-5", f"00000000/{names}/4000000-5", "/4000000-5", ""):
+    for elsewhere in (f"{boot}/1/4200000-5", f"00000000/{names}/4200000-5", "/4200000-5", ""):
         assert not holders.is_gone(elsewhere)
-    assert holders.is_gone(f"{place}/4000000-5"), "no number is as high"
+    assert holders.is_gone(f"{place}/4200000-5"), "no number is beyond 4,194,304"
 
 
 def test_who_may_not_look_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_who_lost_its_process_time_and_again_waits_longer_though_not_beyond_its_
     sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, _, _ = holders.this_process().rpartition("/")
-    job, waited = claimed_by(f"{place}/4000000-5", monkeypatch), []
+    job, waited = claimed_by(f"{place}/4200000-5", monkeypatch), []
     for _ in range(services.MAX_ATTEMPTS):
         begun = timezone.now()
         with time_machine.travel(begun, tick=False):
@@ -147,7 +147,7 @@ def test_who_lost_its_process_time_and_again_waits_longer_though_not_beyond_its_
         with time_machine.travel(until + timedelta(seconds=0.1), tick=False):
             if services.claim(job.pk) is None:
                 services.sweep()
-            Job.objects.filter(pk=job.pk).update(holder=f"{place}/4000000-5")
+            Job.objects.filter(pk=job.pk).update(holder=f"{place}/4200000-5")
     longest = round(services.lease().total_seconds())
     assert waited == [0, *(min(seconds, longest) for seconds in (2, 4, 6, 8))]
     job.refresh_from_db()
